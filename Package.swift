@@ -16,32 +16,9 @@ let strict = settings + [.strictMemorySafety()]
 
 let package = Package(
     name: "swiftlet",
-    products: [
-        .library(name: "Swiftlet", targets: ["Swiftlet"]),
-        .library(name: "SwiftletHTTP", targets: ["SwiftletHTTP"]),
-        .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
-    ],
-    dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
-    ],
+    products: [.library(name: "SwiftletCoroutines", targets: ["SwiftletCoroutines"])],
     targets: [
         .target(name: "CSwiftlet"),
         .target(name: "SwiftletCoroutines", dependencies: ["CSwiftlet"], swiftSettings: strict),
-        .target(name: "SwiftletLoop", dependencies: ["CSwiftlet", "SwiftletCoroutines"], swiftSettings: strict),
-        .target(name: "SwiftletNet", dependencies: ["CSwiftlet", "SwiftletLoop"], swiftSettings: settings),
-        .target(
-            name: "Swiftlet", dependencies: ["SwiftletCoroutines", "SwiftletLoop", "SwiftletNet"],
-            swiftSettings: settings),
-        .target(
-            name: "SwiftletHTTP",
-            dependencies: ["Swiftlet", .product(name: "HTTPTypes", package: "swift-http-types")],
-            swiftSettings: settings),
-        .executableTarget(
-            name: "SwiftletCommand",
-            dependencies: [
-                "Swiftlet", "SwiftletHTTP", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: settings),
     ]
 )

@@ -1,0 +1,172 @@
+// How it works: the asking thread sends SIGURG to the other, whose handler walks its own stack by its CFI and answers
+// through one shared slot. The request number keeps a late answer from being taken for a new one.
+#define _GNU_SOURCE
+#include "swiftlet_backtrace.h"
+#include "swiftlet_kernel.h"
+
+#include <elf.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LARGEST = 64 };
+
+static struct {
+  atomic_int wanted_thread;
+  atomic_uint request, answered;
+  void *frames[LARGEST];
+  int count;
+} slot;
+static struct sigaction earlier_action;
+
+static void on_request(int signal, siginfo_t *information, void *machine_context) {
+  if (atomic_load(&slot.wanted_thread) != swiftlet_thread_id()) {
+    // Somebody else's SIGURG (out-of-band data): pass it on.
+    if ((earlier_action.sa_flags & SA_SIGINFO) && earlier_action.sa_sigaction)
+      earlier_action.sa_sigaction(signal, information, machine_context);
+    else if (earlier_action.sa_handler != SIG_DFL && earlier_action.sa_handler != SIG_IGN)
+      earlier_action.sa_handler(signal);
+    return;
+  }
+  int saved_errno = swiftlet_errno();
+  slot.count = backtrace(slot.frames, LARGEST);
+  atomic_store(&slot.wanted_thread, 0);
+  atomic_store(&slot.answered, atomic_load(&slot.request));
+  swiftlet_set_errno(saved_errno);
+}
+
+static void install(void) {
+  void *unused[2];
+  backtrace(unused, 2);  // loads the unwinder now: the handler must not
+  struct sigaction action = {0};
+  action.sa_sigaction = on_request;
+  action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+  sigaction(SIGURG, &action, &earlier_action);
+}
+
+int swiftlet_backtrace_of_thread(int kernel_id, void **frames, int capacity) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, install);
+  unsigned request = atomic_fetch_add(&slot.request, 1) + 1;
+  atomic_store(&slot.wanted_thread, kernel_id);
+  if (swiftlet_signal_thread(kernel_id, SIGURG) != 0) return 0;
+  for (int waited = 0; atomic_load(&slot.answered) != request; waited++) {
+    struct timespec millisecond = {0, 1000000};
+    if (waited == 100) {
+      atomic_store(&slot.wanted_thread, 0);
+      return 0;
+    }
+    nanosleep(&millisecond, NULL);
+  }
+  // The first frames are the handler and the signal trampoline.
+  int skip = slot.count > 2 ? 2 : 0, count = slot.count - skip;
+  if (count > capacity) count = capacity;
+  memcpy(frames, slot.frames + skip, (size_t)count * sizeof *frames);
+  return count;
+}
+
+int swiftlet_backtrace_of_context(const swiftlet_context *context, void **frames, int capacity) {
+  const char *low = context->low, *high = low + context->size;
+  const uint64_t *saved = context->stack_pointer;
+  int count = 0;
+  if ((const char *)saved < low || (const char *)(saved + 12) > high) return 0;
+#if defined(__x86_64__)
+  uint64_t program_counter = saved[7], frame = saved[6];
+#else
+  uint64_t program_counter = saved[11], frame = saved[10];
+#endif
+  while (count < capacity && program_counter) {
+    frames[count++] = (void *)(uintptr_t)program_counter;
+    if ((const char *)(uintptr_t)frame < low || (const char *)(uintptr_t)frame + 16 > high || frame % 8) break;
+    const uint64_t *record = (const uint64_t *)(uintptr_t)frame;
+    if (record[0] && record[0] <= frame) break;
+    program_counter = record[1];
+    frame = record[0];
+  }
+  return count;
+}
+
+typedef struct {
+  uintptr_t address, load_address;
+  const char *path;
+} lookup;
+
+static int find_file(struct dl_phdr_info *information, size_t size, void *argument) {
+  lookup *wanted = argument;
+  (void)size;
+  for (int i = 0; i < information->dlpi_phnum; i++) {
+    const ElfW(Phdr) *header = &information->dlpi_phdr[i];
+    uintptr_t low = information->dlpi_addr + header->p_vaddr;
+    if (header->p_type != PT_LOAD || wanted->address < low || wanted->address >= low + header->p_memsz) continue;
+    wanted->load_address = information->dlpi_addr;
+    wanted->path = *information->dlpi_name ? information->dlpi_name : "/proc/self/exe";
+    return 1;
+  }
+  return 0;
+}
+
+// The function that covers `offset` (an address before relocation) in the file's full or dynamic symbol table.
+static bool find_symbol(const char *file, size_t size, uintptr_t offset, char *name, size_t capacity, size_t *distance) {
+  const ElfW(Ehdr) *header = (const void *)file;
+  if (size < sizeof *header || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return false;
+  if (header->e_shoff == 0 || header->e_shoff + (size_t)header->e_shnum * sizeof(ElfW(Shdr)) > size) return false;
+  const ElfW(Shdr) *sections = (const void *)(file + header->e_shoff);
+  bool found = false;
+  for (int s = 0; s < header->e_shnum; s++) {
+    if (sections[s].sh_type != SHT_SYMTAB && sections[s].sh_type != SHT_DYNSYM) continue;
+    if (sections[s].sh_link >= header->e_shnum) continue;
+    const ElfW(Shdr) *strings = &sections[sections[s].sh_link];
+    if (sections[s].sh_offset + sections[s].sh_size > size || strings->sh_offset + strings->sh_size > size) continue;
+    const ElfW(Sym) *symbols = (const void *)(file + sections[s].sh_offset);
+    for (size_t i = 0; i < sections[s].sh_size / sizeof *symbols; i++) {
+      if ((symbols[i].st_info & 15) != STT_FUNC || symbols[i].st_name >= strings->sh_size) continue;
+      if (offset < symbols[i].st_value || offset >= symbols[i].st_value + symbols[i].st_size) continue;
+      *distance = offset - symbols[i].st_value;
+      strncpy(name, file + strings->sh_offset + symbols[i].st_name, capacity - 1);
+      name[capacity - 1] = 0;
+      found = true;
+      break;
+    }
+    if (found) break;
+  }
+  return found;
+}
+
+extern char *swift_demangle(const char *name, size_t length, char *buffer, size_t *capacity, uint32_t flags)
+    __attribute__((weak));
+
+bool swiftlet_symbol_at(const void *address, char *name, size_t capacity, size_t *offset) {
+  lookup wanted = {.address = (uintptr_t)address};
+  struct stat status;
+  if (!dl_iterate_phdr(find_file, &wanted)) return false;
+  int descriptor = open(wanted.path, O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  bool found = false;
+  if (fstat(descriptor, &status) == 0 && status.st_size > 0) {
+    size_t size = (size_t)status.st_size;
+    char *file = mmap(NULL, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (file != MAP_FAILED) {
+      found = find_symbol(file, size, wanted.address - wanted.load_address, name, capacity, offset);
+      munmap(file, size);
+    }
+  }
+  close(descriptor);
+  if (found && swift_demangle) {
+    char *readable = swift_demangle(name, strlen(name), NULL, NULL, 0);
+    if (readable) {
+      strncpy(name, readable, capacity - 1);
+      name[capacity - 1] = 0;
+      free(readable);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,15 @@
+// CSwiftlet: what Swift cannot say. Context switch, stacks with guards, the Swift runtime's
+// thread state, and thin shims over kernel calls that Glibc's Swift module does not offer.
+//
+// No header here is public API of the package.
+#ifndef SWIFTLET_CSWIFTLET_H
+#define SWIFTLET_CSWIFTLET_H
+
+#include "swiftlet_context.h"
+#include "swiftlet_stack.h"
+#include "swiftlet_thread_state.h"
+#include "swiftlet_queue.h"
+#include "swiftlet_kernel.h"
+#include "swiftlet_backtrace.h"
+
+#endif

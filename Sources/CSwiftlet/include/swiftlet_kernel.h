@@ -1,0 +1,48 @@
+// Kernel calls that Glibc's Swift module does not declare, and constants that are macros it cannot import.
+// Every failing call leaves errno for the caller.
+#ifndef SWIFTLET_KERNEL_H
+#define SWIFTLET_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <netdb.h>
+#include <time.h>
+
+typedef struct swiftlet_poll_event {
+  uint64_t tag;
+  bool is_readable, is_writable;   // an error or a hang-up makes both true: the next call on it tells
+} swiftlet_poll_event;
+
+int swiftlet_poller_make(void);
+/// Edge-triggered on both sides. `is_new` false: re-arms, which reports the present readiness again.
+int swiftlet_poller_watch(int poller, int descriptor, uint64_t tag, bool is_new);
+/// Level-triggered, readable side only: for the loop's own wake-up descriptor.
+int swiftlet_poller_watch_level(int poller, int descriptor, uint64_t tag);
+int swiftlet_poller_forget(int poller, int descriptor);
+/// Waits at most `timeout` nanoseconds, for ever if negative. -1 with EINTR is an ordinary answer.
+int swiftlet_poller_wait(int poller, swiftlet_poll_event *events, int capacity, int64_t timeout);
+
+/// Blocks this thread until the descriptor is ready; 0 on timeout. `timeout` in nanoseconds, negative: for ever.
+int swiftlet_wait_ready(int descriptor, bool for_writing, int64_t timeout);
+
+/// Nanoseconds of CLOCK_MONOTONIC.
+static inline uint64_t swiftlet_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int swiftlet_thread_id(void);
+int swiftlet_signal_thread(int kernel_id, int signal);
+void swiftlet_thread_name(const char *name);
+
+/// Raises the soft limit of open descriptors to the hard one; answers the limit in force.
+size_t swiftlet_raise_descriptor_limit(void);
+
+int swiftlet_errno(void);
+void swiftlet_set_errno(int value);
+
+#endif

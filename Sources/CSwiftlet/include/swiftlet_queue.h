@@ -1,0 +1,84 @@
+// The loop's queues. In C because a Swift array pays an exclusivity check and a reference count a turn.
+#ifndef SWIFTLET_QUEUE_H
+#define SWIFTLET_QUEUE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/// A growing FIFO ring of words; one thread.
+typedef struct swiftlet_ring {
+  uint64_t *items;
+  uint32_t head, tail, mask;
+} swiftlet_ring;
+
+void swiftlet_ring_initialize(swiftlet_ring *ring);
+void swiftlet_ring_destroy(swiftlet_ring *ring);
+void swiftlet_ring_grow(swiftlet_ring *ring);
+
+static inline uint32_t swiftlet_ring_count(const swiftlet_ring *ring) { return ring->tail - ring->head; }
+
+static inline void swiftlet_ring_push(swiftlet_ring *ring, uint64_t item) {
+  if (__builtin_expect(ring->tail - ring->head > ring->mask, 0)) swiftlet_ring_grow(ring);
+  ring->items[ring->tail++ & ring->mask] = item;
+}
+
+/// Zero when empty; no item is zero.
+static inline uint64_t swiftlet_ring_pop(swiftlet_ring *ring) {
+  return ring->head == ring->tail ? 0 : ring->items[ring->head++ & ring->mask];
+}
+
+/// What other threads post to a loop: an item and its argument.
+typedef struct swiftlet_message {
+  uint64_t item, argument;
+} swiftlet_message;
+
+/// Many producers, one consumer. A pthread mutex: the thread sanitizer understands it.
+typedef struct swiftlet_inbox {
+  pthread_mutex_t lock;
+  swiftlet_message *messages, *taken;
+  size_t count, capacity, taken_capacity;
+  int event;                 // eventfd, written when a message comes while the consumer sleeps or is about to
+  bool is_sleeping, is_closed;
+} swiftlet_inbox;
+
+/// False with errno set when the kernel has no eventfd left.
+bool swiftlet_inbox_initialize(swiftlet_inbox *inbox);
+void swiftlet_inbox_destroy(swiftlet_inbox *inbox);
+
+/// False when the inbox is closed.
+bool swiftlet_inbox_post(swiftlet_inbox *inbox, uint64_t item, uint64_t argument);
+
+/// Everything posted so far, valid until the next call.
+size_t swiftlet_inbox_take(swiftlet_inbox *inbox, swiftlet_message **messages);
+
+/// Announces that the consumer is going to sleep. False when there is something to take first.
+bool swiftlet_inbox_prepare_sleep(swiftlet_inbox *inbox);
+void swiftlet_inbox_end_sleep(swiftlet_inbox *inbox);
+void swiftlet_inbox_close(swiftlet_inbox *inbox);
+
+static inline bool swiftlet_inbox_is_empty(const swiftlet_inbox *inbox) {
+  return __atomic_load_n(&inbox->count, __ATOMIC_ACQUIRE) == 0;
+}
+
+/// One pending timer. Equal deadlines fire in the order of `order`.
+typedef struct swiftlet_timer {
+  uint64_t deadline;         // nanoseconds of CLOCK_MONOTONIC
+  uint64_t order;
+  uint64_t item;
+} swiftlet_timer;
+
+/// A 4-ary heap. Entries are not removed when their wait ends early: the owner counts and sweeps the stale ones.
+typedef struct swiftlet_timer_heap {
+  swiftlet_timer *timers;
+  size_t count, capacity;
+} swiftlet_timer_heap;
+
+void swiftlet_timer_heap_push(swiftlet_timer_heap *heap, swiftlet_timer timer);
+swiftlet_timer swiftlet_timer_heap_pop(swiftlet_timer_heap *heap);
+/// Keeps the timers for which `is_wanted` answers true.
+void swiftlet_timer_heap_sweep(swiftlet_timer_heap *heap, bool (*is_wanted)(const swiftlet_timer *timer));
+void swiftlet_timer_heap_destroy(swiftlet_timer_heap *heap);
+
+#endif

@@ -1,0 +1,46 @@
+// Finding the words that the Swift runtime keeps per thread, by behaviour: make the runtime change a word in a known
+// way and see which one changed. Offsets differ with linkage and toolchain, behaviour does not.
+#ifndef SWIFTLET_THREAD_STATE_H
+#define SWIFTLET_THREAD_STATE_H
+
+#include "swiftlet_context.h"
+
+typedef struct swiftlet_probe swiftlet_probe;
+
+/// Begins on the calling thread, which must be in no task: there a task-local binding goes to the task instead.
+swiftlet_probe *swiftlet_probe_begin(void);
+
+/// Remembers the value of every thread-local word.
+void swiftlet_probe_mark(swiftlet_probe *probe);
+
+// Each of these keeps, of one word's candidates, only those that pass; the first call starts from all words.
+void swiftlet_probe_keep_value(swiftlet_probe *probe, int word, uint64_t value);
+/// Changed since the mark, and leading within one pointer to memory that holds `value`.
+void swiftlet_probe_keep_leading_to(swiftlet_probe *probe, int word, uint64_t value);
+/// Back at its value of the mark: sanitizers' own words change too, and stay changed.
+void swiftlet_probe_keep_restored(swiftlet_probe *probe, int word);
+
+/// One whole round for the exclusivity access set, which needs no Swift code.
+void swiftlet_probe_access_round(swiftlet_probe *probe);
+
+/// NULL, and the words are `words`; or why they could not be told.
+const char *swiftlet_probe_finish(swiftlet_probe *probe, uint64_t *words[SWIFTLET_WORDS]);
+
+/// Makes the result the process's: from now on new threads bind their words. Frees the probe. NULL `refusal`: found.
+void swiftlet_probe_publish(swiftlet_probe *probe, const char *refusal);
+
+/// Why Swift jobs cannot park, or NULL. Valid once published.
+const char *swiftlet_thread_state_refusal(void);
+
+/// Points the record's words at this thread's own.
+void swiftlet_thread_state_bind(swiftlet_thread *thread);
+
+/// swift_task_getCurrent(): Swift's own declaration of it is not public.
+void *swiftlet_current_task(void);
+
+/// True when a dynamic exclusivity access is open on this stack.
+static inline bool swiftlet_access_is_open(const swiftlet_thread *thread) {
+  return thread->has_task_state && *thread->words[SWIFTLET_WORD_ACCESS] != 0;
+}
+
+#endif

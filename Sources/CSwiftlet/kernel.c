@@ -1,0 +1,100 @@
+#define _GNU_SOURCE
+#include "swiftlet_kernel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int swiftlet_poller_make(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int swiftlet_poller_watch(int poller, int descriptor, uint64_t tag, bool is_new) {
+  struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = tag};
+  return epoll_ctl(poller, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, descriptor, &event);
+}
+
+int swiftlet_poller_watch_level(int poller, int descriptor, uint64_t tag) {
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = tag};
+  return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+int swiftlet_poller_forget(int poller, int descriptor) {
+  struct epoll_event unused = {0};
+  return epoll_ctl(poller, EPOLL_CTL_DEL, descriptor, &unused);
+}
+
+int swiftlet_poller_wait(int poller, swiftlet_poll_event *events, int capacity, int64_t timeout) {
+  enum { LARGEST = 512 };
+  struct epoll_event raw[LARGEST];
+  struct timespec wait = {timeout / 1000000000, timeout % 1000000000};
+  if (capacity > LARGEST) capacity = LARGEST;
+  // Nanoseconds need epoll_pwait2 (Linux 5.11); without it a millisecond more is waited rather than one less.
+  static bool lacks_pwait2;
+  int count = -1;
+  if (timeout <= 0) {
+    count = epoll_wait(poller, raw, capacity, timeout < 0 ? -1 : 0);
+  } else {
+    if (!lacks_pwait2) {
+      count = epoll_pwait2(poller, raw, capacity, &wait, NULL);
+      // Containers' filters answer EPERM for calls they do not know.
+      if (count < 0 && (errno == ENOSYS || errno == EPERM)) lacks_pwait2 = true;
+    }
+    if (lacks_pwait2) {
+      int64_t milliseconds = (timeout + 999999) / 1000000;
+      count = epoll_wait(poller, raw, capacity, milliseconds > 1 << 30 ? 1 << 30 : (int)milliseconds);
+    }
+  }
+  for (int i = 0; i < count; i++) {
+    uint32_t got = raw[i].events;
+    events[i].tag = raw[i].data.u64;
+    events[i].is_readable = got & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+    events[i].is_writable = got & (EPOLLOUT | EPOLLHUP | EPOLLERR);
+  }
+  return count;
+}
+
+int swiftlet_wait_ready(int descriptor, bool for_writing, int64_t timeout) {
+  struct pollfd wanted = {.fd = descriptor, .events = for_writing ? POLLOUT : POLLIN};
+  uint64_t deadline = swiftlet_now() + (uint64_t)timeout;
+  for (;;) {
+    struct timespec wait = {timeout / 1000000000, timeout % 1000000000};
+    int count = ppoll(&wanted, 1, timeout < 0 ? NULL : &wait, NULL);
+    if (count >= 0) {
+      if (count > 0 && (wanted.revents & POLLNVAL)) {
+        errno = EBADF;
+        return -1;
+      }
+      return count;
+    }
+    if (errno != EINTR) return -1;
+    if (timeout >= 0) {
+      uint64_t now = swiftlet_now();
+      timeout = now >= deadline ? 0 : (int64_t)(deadline - now);
+    }
+  }
+}
+
+int swiftlet_thread_id(void) { return (int)syscall(SYS_gettid); }
+
+int swiftlet_signal_thread(int kernel_id, int signal) {
+  return (int)syscall(SYS_tgkill, getpid(), kernel_id, signal);
+}
+
+void swiftlet_thread_name(const char *name) { pthread_setname_np(pthread_self(), name); }
+
+size_t swiftlet_raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur < limit.rlim_max) {
+    struct rlimit raised = {limit.rlim_max, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  return (size_t)limit.rlim_cur;
+}
+
+int swiftlet_errno(void) { return errno; }
+void swiftlet_set_errno(int value) { errno = value; }

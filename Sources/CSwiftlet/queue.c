@@ -1,0 +1,165 @@
+#define _GNU_SOURCE
+#include "swiftlet_queue.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+void swiftlet_ring_initialize(swiftlet_ring *ring) {
+  ring->head = ring->tail = 0;
+  ring->mask = 255;
+  ring->items = malloc(256 * sizeof *ring->items);
+  if (!ring->items) abort();
+}
+
+void swiftlet_ring_destroy(swiftlet_ring *ring) {
+  free(ring->items);
+  ring->items = NULL;
+}
+
+void swiftlet_ring_grow(swiftlet_ring *ring) {
+  uint32_t count = ring->mask + 1;
+  uint64_t *bigger = malloc(2 * (size_t)count * sizeof *bigger);
+  if (!bigger) abort();  // a lost wake-up would be worse
+  for (uint32_t i = 0; i < count; i++) bigger[i] = ring->items[(ring->head + i) & ring->mask];
+  free(ring->items);
+  ring->items = bigger;
+  ring->head = 0;
+  ring->tail = count;
+  ring->mask = 2 * count - 1;
+}
+
+bool swiftlet_inbox_initialize(swiftlet_inbox *inbox) {
+  memset(inbox, 0, sizeof *inbox);
+  pthread_mutex_init(&inbox->lock, NULL);
+  inbox->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  return inbox->event >= 0;
+}
+
+void swiftlet_inbox_destroy(swiftlet_inbox *inbox) {
+  if (inbox->event >= 0) close(inbox->event);
+  inbox->event = -1;
+  free(inbox->messages);
+  free(inbox->taken);
+  inbox->messages = inbox->taken = NULL;
+  inbox->count = inbox->capacity = inbox->taken_capacity = 0;
+}
+
+bool swiftlet_inbox_post(swiftlet_inbox *inbox, uint64_t item, uint64_t argument) {
+  pthread_mutex_lock(&inbox->lock);
+  bool accepted = !inbox->is_closed;
+  if (accepted) {
+    if (inbox->count == inbox->capacity) {
+      size_t capacity = inbox->capacity ? inbox->capacity * 2 : 64;
+      swiftlet_message *bigger = realloc(inbox->messages, capacity * sizeof *bigger);
+      if (!bigger) abort();
+      inbox->messages = bigger;
+      inbox->capacity = capacity;
+    }
+    inbox->messages[inbox->count] = (swiftlet_message){item, argument};
+    __atomic_store_n(&inbox->count, inbox->count + 1, __ATOMIC_RELEASE);
+    if (inbox->is_sleeping) {
+      // Under the lock, so that the descriptor cannot be closed meanwhile. EAGAIN means a wake-up is pending.
+      uint64_t one = 1;
+      inbox->is_sleeping = false;
+      while (write(inbox->event, &one, sizeof one) < 0 && errno == EINTR) {}
+    }
+  }
+  pthread_mutex_unlock(&inbox->lock);
+  return accepted;
+}
+
+size_t swiftlet_inbox_take(swiftlet_inbox *inbox, swiftlet_message **messages) {
+  pthread_mutex_lock(&inbox->lock);
+  swiftlet_message *full = inbox->messages;
+  size_t count = inbox->count, capacity = inbox->capacity;
+  inbox->messages = inbox->taken;
+  inbox->capacity = inbox->taken_capacity;
+  inbox->taken = full;
+  inbox->taken_capacity = capacity;
+  __atomic_store_n(&inbox->count, 0, __ATOMIC_RELEASE);
+  pthread_mutex_unlock(&inbox->lock);
+  *messages = full;
+  return count;
+}
+
+bool swiftlet_inbox_prepare_sleep(swiftlet_inbox *inbox) {
+  pthread_mutex_lock(&inbox->lock);
+  bool may_sleep = inbox->count == 0;
+  inbox->is_sleeping = may_sleep;
+  pthread_mutex_unlock(&inbox->lock);
+  return may_sleep;
+}
+
+void swiftlet_inbox_end_sleep(swiftlet_inbox *inbox) {
+  uint64_t counter;
+  pthread_mutex_lock(&inbox->lock);
+  bool was_woken = !inbox->is_sleeping;
+  inbox->is_sleeping = false;
+  pthread_mutex_unlock(&inbox->lock);
+  if (was_woken)
+    while (read(inbox->event, &counter, sizeof counter) < 0 && errno == EINTR) {}
+}
+
+void swiftlet_inbox_close(swiftlet_inbox *inbox) {
+  pthread_mutex_lock(&inbox->lock);
+  inbox->is_closed = true;
+  pthread_mutex_unlock(&inbox->lock);
+}
+
+static bool is_before(const swiftlet_timer *a, const swiftlet_timer *b) {
+  return a->deadline != b->deadline ? a->deadline < b->deadline : a->order < b->order;
+}
+
+static void sift_down(swiftlet_timer_heap *heap, size_t hole, swiftlet_timer timer) {
+  for (;;) {
+    size_t first = hole * 4 + 1, last = first + 4, best = first;
+    if (first >= heap->count) break;
+    if (last > heap->count) last = heap->count;
+    for (size_t i = first + 1; i < last; i++)
+      if (is_before(&heap->timers[i], &heap->timers[best])) best = i;
+    if (!is_before(&heap->timers[best], &timer)) break;
+    heap->timers[hole] = heap->timers[best];
+    hole = best;
+  }
+  heap->timers[hole] = timer;
+}
+
+void swiftlet_timer_heap_push(swiftlet_timer_heap *heap, swiftlet_timer timer) {
+  if (heap->count == heap->capacity) {
+    size_t capacity = heap->capacity ? heap->capacity * 2 : 64;
+    swiftlet_timer *bigger = realloc(heap->timers, capacity * sizeof *bigger);
+    if (!bigger) abort();
+    heap->timers = bigger;
+    heap->capacity = capacity;
+  }
+  size_t hole = heap->count++;
+  while (hole > 0) {
+    size_t parent = (hole - 1) / 4;
+    if (!is_before(&timer, &heap->timers[parent])) break;
+    heap->timers[hole] = heap->timers[parent];
+    hole = parent;
+  }
+  heap->timers[hole] = timer;
+}
+
+swiftlet_timer swiftlet_timer_heap_pop(swiftlet_timer_heap *heap) {
+  swiftlet_timer first = heap->timers[0], last = heap->timers[--heap->count];
+  if (heap->count) sift_down(heap, 0, last);
+  return first;
+}
+
+void swiftlet_timer_heap_sweep(swiftlet_timer_heap *heap, bool (*is_wanted)(const swiftlet_timer *)) {
+  size_t kept = 0;
+  for (size_t i = 0; i < heap->count; i++)
+    if (is_wanted(&heap->timers[i])) heap->timers[kept++] = heap->timers[i];
+  heap->count = kept;
+  for (size_t i = kept / 4 + 1; i-- > 0;)
+    if (i < kept) sift_down(heap, i, heap->timers[i]);
+}
+
+void swiftlet_timer_heap_destroy(swiftlet_timer_heap *heap) {
+  free(heap->timers);
+  *heap = (swiftlet_timer_heap){0};
+}

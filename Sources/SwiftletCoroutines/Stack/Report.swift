@@ -1,0 +1,53 @@
+import Glibc
+import Synchronization
+
+/// Something that went wrong where no caller could be told: an error nobody looked at, a blocked loop, a deadlock.
+///
+/// Reports go to standard error unless `Report.setHandler` says otherwise.
+public struct Report: Sendable, CustomStringConvertible {
+    /// What kind of trouble it is. Open-ended: later versions may add kinds.
+    public struct Kind: Sendable, Hashable, CustomStringConvertible {
+        public let description: String
+
+        /// A fiber, task or callback failed and nobody asked for its error.
+        public static let unretrievedError = Kind(description: "unretrieved error")
+        /// An abandoned generator or greenlet threw something else while it was unwound.
+        public static let unwindingError = Kind(description: "error while unwinding")
+        /// The loop has not turned for longer than its limit.
+        public static let blockedLoop = Kind(description: "blocked loop")
+        /// Nothing is left that could wake anybody.
+        public static let deadlock = Kind(description: "deadlock")
+    }
+
+    public let kind: Kind
+    /// The whole story, with what to do about it; may have several lines.
+    public let message: String
+
+    public init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+
+    public var description: String { "swiftlet: \(kind): \(message)" }
+
+    private static let handler = Mutex<@Sendable (Report) -> Void> { report in
+        var line = report.description + "\n"
+        line.withUTF8 { bytes in _ = unsafe write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+    }
+
+    /// Replaces the process's handler and returns the earlier one. It may be called on any thread and must not block.
+    @discardableResult
+    public static func setHandler(_ new: @escaping @Sendable (Report) -> Void) -> @Sendable (Report) -> Void {
+        handler.withLock { current in
+            let earlier = current
+            current = new
+            return earlier
+        }
+    }
+
+    /// Hands the report to the handler.
+    public func post() {
+        let current = Report.handler.withLock { $0 }
+        current(self)
+    }
+}
