@@ -31,23 +31,21 @@ public final class Greenlet<Message>: Equatable, CustomStringConvertible {
     ///   - name: how overflow reports and diagnostics call it.
     ///   - parent: where control goes at its end; by default the greenlet that makes it.
     ///   - stackSize: bytes of address space for the stack, 32 KB to 8 MB; memory is used only as touched.
-    ///   - run: the body. What it returns is what the `switch` that waits in the parent returns.
-    public convenience init(
+    ///   - run: the body. The `Message` or `Message?` that it returns is what the `switch` that waits in the parent
+    ///     returns; a body that returns nothing makes it `nil`. Any other type of result arrives there as
+    ///     `GreenletError.resultIsNoMessage`.
+    public convenience init<Outcome>(
         name: String? = nil, parent: Greenlet? = nil, stackSize: Int = StackSize.default,
-        _ run: @escaping (Message) throws -> Message?
+        _ run: @escaping (Message) throws -> Outcome
     ) {
-        self.init(core: GreenletCore(name: name, parent: parent ?? .current, stackSize: stackSize, body: run))
-    }
-
-    /// Makes a greenlet whose body returns nothing: the `switch` that waits in the parent returns `nil`.
-    public convenience init(
-        name: String? = nil, parent: Greenlet? = nil, stackSize: Int = StackSize.default,
-        _ run: @escaping (Message) throws -> Void
-    ) {
-        self.init(name: name, parent: parent, stackSize: stackSize) { message -> Message? in
-            try run(message)
-            return nil
+        // One initializer for all three: overloads by the closure's result are ambiguous to the type checker.
+        let body: (Message) throws -> Message? = { message in
+            let outcome = try run(message)
+            if let result = outcome as? Message? { return result }
+            if outcome is Void { return nil }
+            throw GreenletError.resultIsNoMessage("\(Outcome.self)")
         }
+        self.init(core: GreenletCore(name: name, parent: parent ?? .current, stackSize: stackSize, body: body))
     }
 
     deinit { core.handleIsGone() }
@@ -114,6 +112,8 @@ public enum GreenletError: Error, Hashable, CustomStringConvertible {
     case cyclicParents
     /// The main greenlet's parent cannot be set.
     case mainHasNoParent
+    /// A body returned something that is neither a message nor nothing.
+    case resultIsNoMessage(String)
     /// A body was started by `switch()`, but takes a message.
     case missingFirstMessage
 
@@ -124,6 +124,7 @@ public enum GreenletError: Error, Hashable, CustomStringConvertible {
         case .homeEnded: "cannot switch to a main greenlet whose thread, fiber or task has ended"
         case .cyclicParents: "cyclic parent chain"
         case .mainHasNoParent: "the main greenlet has no parent"
+        case .resultIsNoMessage(let type): "the body returned \(type), which is no message of its greenlet"
         case .missingFirstMessage: "the first switch starts the body and must pass its message: call switch(_:)"
         }
     }

@@ -111,11 +111,12 @@ final class GreenletCore<Message>: StackOwner {
 
     private func transfer(to target: GreenletCore, _ event: GreenletEvent) throws -> Message? {
         let next = try unsafe target.continuation()
+        let threadState = GreenletThread.current
+        threadState.origin = self
+        threadState.event = event
         unsafe suspended = unsafe thread.pointee.current
         unsafe swiftlet_switch(next)
-        let origin = GreenletThread.current.origin as? GreenletCore<Message>
-        GreenletThread.current.origin = nil
-        if let origin { arrived(from: origin) }
+        arrive(threadState)
         return try takeDelivered()
     }
 
@@ -129,8 +130,6 @@ final class GreenletCore<Message>: StackOwner {
 
     /// The stack to switch to; starts the body's if it has none.
     private func continuation() throws -> ContextPointer {
-        GreenletThread.current.origin = GreenletCore.current
-        GreenletThread.current.event = injected == nil ? .switch : .throw
         if state == .active { return unsafe suspended! }
         try acquireStack(kind: SWIFTLET_KIND_GREENLET)
         state = .active
@@ -139,28 +138,34 @@ final class GreenletCore<Message>: StackOwner {
     }
 
     /// Runs on the stack where control has arrived: tells the trace, and unwinds an origin that nobody can reach.
-    private func arrived(from origin: GreenletCore) {
-        let threadState = GreenletThread.current
-        if let callback = threadState.traces[ObjectIdentifier(Message.self)] {
-            let trace = callback as! (GreenletEvent, Greenlet<Message>, Greenlet<Message>) throws -> Void
-            do {
-                try trace(threadState.event, origin.publicHandle, publicHandle)
-            } catch {
-                threadState.traces[ObjectIdentifier(Message.self)] = nil
-                Report(.unretrievedError, "a greenlet trace callback threw \(error) and was removed").post()
-            }
+    private func arrive(_ threadState: GreenletThread) {
+        guard let origin = threadState.origin.take().flatMap(GreenletCore.ofThisFamily) else { return }
+        if !threadState.traces.isEmpty { trace(threadState, from: origin) }
+        if origin.handle == nil, origin.state == .active, !origin.isMain { origin.unwind() }
+    }
+
+    private func trace(_ threadState: GreenletThread, from origin: GreenletCore) {
+        guard let callback = threadState.traces[ObjectIdentifier(Message.self)] else { return }
+        let trace = callback as! (GreenletEvent, Greenlet<Message>, Greenlet<Message>) throws -> Void
+        do {
+            try trace(threadState.event, origin.publicHandle, publicHandle)
+        } catch {
+            threadState.traces[ObjectIdentifier(Message.self)] = nil
+            Report(.unretrievedError, "a greenlet trace callback threw \(error) and was removed").post()
         }
-        if origin.state == .active, !origin.isMain, origin.handle == nil { origin.unwind() }
+    }
+
+    /// A cast that costs one comparison; `as?` would cost more than the switch.
+    static func ofThisFamily(_ object: AnyObject) -> GreenletCore? {
+        // Safe: the class is final, so equal metadata means equal type.
+        unsafe type(of: object) == GreenletCore.self ? unsafeDowncast(object, to: GreenletCore.self) : nil
     }
 
     // MARK: The body's stack
 
     override func run() -> ContextPointer {
         let threadState = GreenletThread.current
-        if let origin = threadState.origin as? GreenletCore<Message> {
-            threadState.origin = nil
-            arrived(from: origin)
-        }
+        arrive(threadState)
         var result: Message?
         var failure: (any Error)?
         do {
@@ -194,7 +199,6 @@ final class GreenletCore<Message>: StackOwner {
             } catch {
                 fatalError("no stack for the parent of a greenlet that ended: \(error)")
             }
-            threadState.origin = self
         }
         threadState.ended = self  // holds the reference taken at the start until control has left this stack
         unsafe Unmanaged.passUnretained(self).release()

@@ -10,6 +10,8 @@ final class GreenletThread {
     }
 
     private var mains: [MainKey: AnyObject] = [:]
+    private var latestKey: MainKey?
+    private var latestMain: AnyObject?
     var traces: [ObjectIdentifier: Any] = [:]
 
     /// Set before a switch, taken where control arrives.
@@ -36,12 +38,17 @@ final class GreenletThread {
         while unsafe Int(context.pointee.kind) == Int(SWIFTLET_KIND_GENERATOR.rawValue) { unsafe context = unsafe context.pointee.resumer }
         if unsafe Int(context.pointee.kind) == Int(SWIFTLET_KIND_GREENLET.rawValue) {
             let owner = unsafe Unmanaged<StackOwner>.fromOpaque(context.pointee.owner).takeUnretainedValue()
-            if let core = owner as? GreenletCore<Message> { return core }
+            if let core = GreenletCore<Message>.ofThisFamily(owner) { return core }
             // A greenlet of another message type: this family starts at the same home.
         }
         let home = UInt(bitPattern: context)
         let key = unsafe MainKey(home: home, run: context.pointee.run, message: ObjectIdentifier(Message.self))
-        if let known = mains[key] { return known as! GreenletCore<Message> }
+        if key == latestKey, let known = latestMain.flatMap(GreenletCore<Message>.ofThisFamily) { return known }
+        defer {
+            latestKey = key
+            latestMain = mains[key]
+        }
+        if let known = mains[key].flatMap(GreenletCore<Message>.ofThisFamily) { return known }
         // Earlier occupants of this stack are gone for good.
         mains = mains.filter { unsafe $0.key.home != home || $0.key.run == context.pointee.run }
         let made = unsafe GreenletCore<Message>(mainOf: context)
