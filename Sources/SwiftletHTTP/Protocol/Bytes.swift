@@ -105,6 +105,20 @@ extension Span<UInt8> {
         count >= prefix.utf8CodeUnitCount && extracting(first: prefix.utf8CodeUnitCount).equals(prefix)
     }
 
+    /// The range without the spaces and tabs at both its ends.
+    func trimmingBlanks(_ range: Range<Int>) -> Range<Int> {
+        var (start, end) = (range.lowerBound, range.upperBound)
+        while start < end && self[start].isBlank { start += 1 }
+        while start < end && self[end - 1].isBlank { end -= 1 }
+        return start..<end
+    }
+
+    /// Whether the bytes are those of `text`, which is in small letters, apart from case.
+    func equalsIgnoringCase(_ text: StaticString) -> Bool {
+        count == text.utf8CodeUnitCount
+            && text.withUTF8Buffer { text in indices.allSatisfy { self[$0].lowercased == text[$0] } }
+    }
+
     /// Whether the bytes are those of `text`.
     func equals(_ text: StaticString) -> Bool {
         count == text.utf8CodeUnitCount
@@ -134,21 +148,17 @@ extension String {
         for index in bytes.indices { unicodeScalars.append(Unicode.Scalar(bytes[index])) }
     }
 
-    /// Whether this comma-separated list (RFC 9110, 5.6.1) has `token` as a member, in any case.
-    func isListContaining(_ token: String) -> Bool {
-        utf8.split(separator: UInt8(ascii: ",")).contains { member in
-            member.trimmingBlanks.elementsEqual(token.utf8) { $0.lowercased == $1.lowercased }
+    /// Whether this comma-separated list (RFC 9110, 5.6.1) has `token`, given in small letters, in any case.
+    func isListContaining(_ token: StaticString) -> Bool {
+        let bytes = utf8.span
+        var start = 0
+        while start < bytes.count {
+            var end = start
+            while end < bytes.count && bytes[end] != UInt8(ascii: ",") { end += 1 }
+            if bytes.extracting(bytes.trimmingBlanks(start..<end)).equalsIgnoringCase(token) { return true }
+            start = end + 1
         }
-    }
-}
-
-extension Substring.UTF8View {
-    /// This without spaces and tabs at both ends.
-    var trimmingBlanks: Substring.UTF8View {
-        var rest = self[...]
-        while let first = rest.first, first.isBlank { rest = rest.dropFirst() }
-        while let last = rest.last, last.isBlank { rest = rest.dropLast() }
-        return rest
+        return false
     }
 }
 

@@ -24,10 +24,7 @@ struct FieldSection {
         guard let colon = line.firstIndex(where: { !$0.isTokenCharacter }), colon > 0, line[colon] == .colon else {
             throw nameFault(line, kind: kind)
         }
-        var value = (colon + 1)..<line.count
-        while !value.isEmpty && line[value.lowerBound].isBlank { value.removeFirst() }
-        while !value.isEmpty && line[value.upperBound - 1].isBlank { value.removeLast() }
-        let valueBytes = line.extracting(value)
+        let valueBytes = line.extracting(line.trimmingBlanks((colon + 1)..<line.count))
         if let index = valueBytes.firstIndex(where: { !$0.isFieldValueCharacter }) {
             throw HTTPParseError(
                 .invalidFieldValue,
