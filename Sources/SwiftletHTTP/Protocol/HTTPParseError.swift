@@ -8,7 +8,7 @@ public struct HTTPParseError: Error, Sendable, Hashable, CustomStringConvertible
     /// What kind of rule was broken.
     public let code: Code
 
-    /// What was wrong and where, for people. It quotes no more than a few bytes of the message.
+    /// What was wrong and where, for people. Of the message it quotes no more than a byte and a field name.
     public let message: String
 
     init(_ code: Code, _ message: String) {
