@@ -1,0 +1,83 @@
+import HTTPTypes
+
+/// How the end of a message's body is found (RFC 9112, 6).
+package enum BodyFraming: Sendable, Hashable {
+    /// There is no body, whatever the fields say.
+    case none
+    /// The body has this many bytes.
+    case length(Int)
+    /// The body comes in chunks that announce their size.
+    case chunked
+    /// The body is everything until the peer closes the connection. Only responses have this.
+    case untilClose
+}
+
+/// What the fields of a head say about the message's body and its connection, validated.
+struct FramingFields {
+    /// The value of Content-Length.
+    private(set) var contentLength: Int?
+
+    /// Whether the body is chunked.
+    private(set) var isChunked = false
+
+    /// Whether the connection may carry another message afterwards (RFC 9112, 9.3).
+    private(set) var persists: Bool
+
+    /// Reads the three fields that matter and refuses everything that two readers could understand differently.
+    init(_ fields: HTTPFields, version: HTTPVersion) throws(HTTPParseError) {
+        var asksToClose = false
+        var asksToPersist = false
+        var transferCoding: String?
+        for field in fields {
+            switch field.name.canonicalName {
+            case "content-length":
+                // RFC 9110, 8.6, allows to accept identical values; no honest sender needs it.
+                guard contentLength == nil else {
+                    throw HTTPParseError(.invalidContentLength, "there is more than one Content-Length field")
+                }
+                contentLength = try Self.length(field.value)
+            case "transfer-encoding":
+                transferCoding = transferCoding.map { "\($0), \(field.value)" } ?? field.value
+            case "connection":
+                asksToClose = asksToClose || field.value.isListContaining("close")
+                asksToPersist = asksToPersist || field.value.isListContaining("keep-alive")
+            default:
+                break
+            }
+        }
+        persists = !asksToClose && (version >= .http11 || asksToPersist)
+
+        if let transferCoding {
+            guard version >= .http11 else {
+                // RFC 9112, 6.1: the framing of such a message is to be treated as faulty.
+                throw HTTPParseError(.conflictingFraming, "Transfer-Encoding does not exist in \(version)")
+            }
+            guard contentLength == nil else {
+                throw HTTPParseError(.conflictingFraming, "there are both Content-Length and Transfer-Encoding")
+            }
+            guard transferCoding.lowercased() == "chunked" else {
+                throw HTTPParseError(
+                    .unsupportedTransferCoding, "Transfer-Encoding is other than chunked, the only coding understood")
+            }
+            isChunked = true
+        }
+    }
+
+    /// Reads digits and nothing else: a sign, a list or a hexadecimal number is another reader's different length.
+    private static func length(_ text: String) throws(HTTPParseError) -> Int {
+        var value = 0
+        for byte in text.utf8 {
+            guard byte.isDigit else {
+                throw HTTPParseError(.invalidContentLength, "Content-Length has \(byte.quoted); it is digits only")
+            }
+            let (product, productOverflows) = value.multipliedReportingOverflow(by: 10)
+            let (sum, sumOverflows) = product.addingReportingOverflow(Int(byte - .zero))
+            guard !productOverflows && !sumOverflows else {
+                throw HTTPParseError(.bodyTooLong, "Content-Length is larger than any body can be")
+            }
+            value = sum
+        }
+        guard !text.isEmpty else { throw HTTPParseError(.invalidContentLength, "Content-Length is empty") }
+        return value
+    }
+}

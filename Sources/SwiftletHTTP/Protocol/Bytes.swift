@@ -1,0 +1,173 @@
+// Character classes of RFC 9110 and RFC 3986, and the few comparisons that parsing needs.
+
+extension UInt8 {
+    static let tab = UInt8(ascii: "\t")
+    static let lineFeed = UInt8(ascii: "\n")
+    static let carriageReturn = UInt8(ascii: "\r")
+    static let space = UInt8(ascii: " ")
+    static let zero = UInt8(ascii: "0")
+    static let colon = UInt8(ascii: ":")
+    static let point = UInt8(ascii: ".")
+
+    var isDigit: Bool {
+        self &- 0x30 < 10
+    }
+
+    var isLetter: Bool {
+        (self | 0x20) &- 0x61 < 26
+    }
+
+    /// Space or tab: what the grammar calls OWS and BWS is any number of these.
+    var isBlank: Bool {
+        self == .space || self == .tab
+    }
+
+    /// A blank or a part of a line ending.
+    var isWhitespace: Bool {
+        isBlank || self == .carriageReturn || self == .lineFeed
+    }
+
+    /// A `tchar` of RFC 9110, 5.6.2.
+    var isTokenCharacter: Bool {
+        if isLetter || isDigit { return true }
+        switch self {
+        case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"),
+            UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
+            UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
+            return true
+        default:
+            return false
+        }
+    }
+
+    /// A byte that may stand in a field value or a reason phrase: visible, blank, or beyond ASCII (RFC 9110, 5.5).
+    var isFieldValueCharacter: Bool {
+        (self >= 0x20 && self != 0x7F) || self == .tab
+    }
+
+    /// A byte that may stand in a request target. This is wider than RFC 3986, since browsers send `|`, `"` and the
+    /// like unescaped, but a fragment never travels.
+    var isTargetCharacter: Bool {
+        self > 0x20 && self < 0x7F && self != UInt8(ascii: "#")
+    }
+
+    /// An `unreserved` character of RFC 3986, 2.3.
+    var isUnreserved: Bool {
+        if isLetter || isDigit { return true }
+        switch self {
+        case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"): return true
+        default: return false
+        }
+    }
+
+    /// One of the `sub-delims` of RFC 3986, 2.2.
+    var isSubcomponentDelimiter: Bool {
+        switch self {
+        case UInt8(ascii: "!"), UInt8(ascii: "$"), UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "("),
+            UInt8(ascii: ")"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: ","), UInt8(ascii: ";"),
+            UInt8(ascii: "="):
+            return true
+        default:
+            return false
+        }
+    }
+
+    /// The value of a hexadecimal digit, or `nil` if this is none.
+    var hexadecimalValue: UInt8? {
+        if isDigit { return self - .zero }
+        let offset = (self | 0x20) &- 0x61
+        return offset < 6 ? offset + 10 : nil
+    }
+
+    /// This byte with an ASCII capital letter made small.
+    var lowercased: UInt8 {
+        self &- 0x41 < 26 ? self | 0x20 : self
+    }
+
+    /// How an error message shows this byte.
+    var quoted: String {
+        if self > 0x20 && self < 0x7F { return "'\(Unicode.Scalar(self))'" }
+        let digits = String(self, radix: 16, uppercase: true)
+        return "byte 0x" + (self < 0x10 ? "0" : "") + digits
+    }
+}
+
+extension Span<UInt8> {
+    /// The position of the first byte for which `predicate` holds, or `nil`.
+    @inline(__always)
+    func firstIndex(where predicate: (UInt8) -> Bool) -> Int? {
+        for index in indices where predicate(self[index]) { return index }
+        return nil
+    }
+
+    /// Whether the first bytes are those of `prefix`.
+    func starts(with prefix: StaticString) -> Bool {
+        count >= prefix.utf8CodeUnitCount && extracting(first: prefix.utf8CodeUnitCount).equals(prefix)
+    }
+
+    /// The range without the spaces and tabs at both its ends.
+    func trimmingBlanks(_ range: Range<Int>) -> Range<Int> {
+        var (start, end) = (range.lowerBound, range.upperBound)
+        while start < end && self[start].isBlank { start += 1 }
+        while start < end && self[end - 1].isBlank { end -= 1 }
+        return start..<end
+    }
+
+    /// Whether the bytes are those of `text`, which is in small letters, apart from case.
+    func equalsIgnoringCase(_ text: StaticString) -> Bool {
+        count == text.utf8CodeUnitCount
+            && text.withUTF8Buffer { text in indices.allSatisfy { self[$0].lowercased == text[$0] } }
+    }
+
+    /// Whether the bytes are those of `text`.
+    func equals(_ text: StaticString) -> Bool {
+        count == text.utf8CodeUnitCount
+            && text.withUTF8Buffer { text in indices.allSatisfy { self[$0] == text[$0] } }
+    }
+}
+
+extension String {
+    /// Copies bytes that are already known to be ASCII.
+    init(ascii bytes: Span<UInt8>) {
+        if let text = String(validating: bytes) {
+            self = text
+        } else {
+            self.init(decoding: Array(copying: bytes), as: UTF8.self)
+        }
+    }
+
+    /// Copies bytes if they are UTF-8.
+    init?(validating bytes: Span<UInt8>) {
+        guard let text = try? UTF8Span(validating: bytes) else { return nil }
+        self.init(copying: text)
+    }
+
+    /// Copies bytes as ISO Latin 1, in which every byte is a character.
+    init(latin1 bytes: Span<UInt8>) {
+        self.init()
+        for index in bytes.indices { unicodeScalars.append(Unicode.Scalar(bytes[index])) }
+    }
+
+    /// Whether this comma-separated list (RFC 9110, 5.6.1) has `token`, given in small letters, in any case.
+    func isListContaining(_ token: StaticString) -> Bool {
+        let bytes = utf8.span
+        var start = 0
+        while start < bytes.count {
+            var end = start
+            while end < bytes.count && bytes[end] != UInt8(ascii: ",") { end += 1 }
+            if bytes.extracting(bytes.trimmingBlanks(start..<end)).equalsIgnoringCase(token) { return true }
+            start = end + 1
+        }
+        return false
+    }
+}
+
+extension [UInt8] {
+    /// Copies the bytes of a span.
+    init(copying bytes: Span<UInt8>) {
+        self.init(unsafeUninitializedCapacity: bytes.count) { buffer, count in
+            for index in bytes.indices { buffer.initializeElement(at: index, to: bytes[index]) }
+            count = bytes.count
+        }
+    }
+}
