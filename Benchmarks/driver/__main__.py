@@ -24,7 +24,7 @@ def main():
         rows, skipped = measure(workload)
         text = report(workload, rows, skipped)
         print("\n" + text, flush=True)
-        missed += sum(verdict == MISSED for _, _, verdict in verdicts(workload, rows))
+        missed += sum(verdict.word == MISSED for verdict in verdicts(workload, rows))
         when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
         with open(os.path.join(RESULTS, name + ".json"), "w") as file:
             json.dump({"when": when, **about, "rows": rows, "skipped": skipped}, file, indent=1)

@@ -40,17 +40,25 @@ BARS = (
 PASS, MISSED, UNKNOWN = "pass", "MISSED", "not measured"
 
 
-def verdicts(workload, rows):
-    """[(bar, figure, verdict)] for one workload; the figure is a ratio, or a value, or None."""
-    def median(peer, size):
-        return next((row["median"] for row in rows if row["peer"] == peer and size in (0, row["n"])), None)
+@dataclass(frozen=True)
+class Verdict:
+    bar: Bar
+    figure: float | None  # a ratio, or a value in the workload's unit
+    foreign: float  # load of other processes during the runs it rests on
 
-    found = []
-    for bar in (bar for bar in BARS if bar.workload == workload.name):
-        figure = median(bar.ours, bar.size)
-        if figure is not None and bar.peer:
-            against = median(bar.peer, bar.size)
-            figure = figure / against if against else None
-        verdict = UNKNOWN if figure is None else PASS if figure <= bar.limit else MISSED
-        found.append((bar, figure, verdict))
-    return found
+    @property
+    def word(self):
+        return UNKNOWN if self.figure is None else PASS if self.figure <= self.bar.limit else MISSED
+
+
+def verdict(bar, rows):
+    peers = [bar.ours, bar.peer] if bar.peer else [bar.ours]
+    sides = [next((row for row in rows if row["peer"] == peer and bar.size in (0, row["n"])), None) for peer in peers]
+    if None in sides:
+        return Verdict(bar, None, 0)
+    ours, against = sides[0]["median"], sides[1]["median"] if bar.peer else 1
+    return Verdict(bar, ours / against if against > 0 else None, max(side["foreign"] for side in sides))
+
+
+def verdicts(workload, rows):
+    return [verdict(bar, rows) for bar in BARS if bar.workload == workload.name]

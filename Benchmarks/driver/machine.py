@@ -9,6 +9,7 @@ from programs import PEERS, PYTHON
 
 TICKS = os.sysconf("SC_CLK_TCK")
 QUIET = float(os.environ.get("QUIET", "0.05"))  # CPUs' worth of foreign work that still counts as quiet
+DISTURBED = 2 * QUIET  # a run with more than this is repeated
 PATIENCE = float(os.environ.get("WAIT", "6"))  # seconds to wait for quiet before a run
 
 _allowed = sorted(os.sched_getaffinity(0))

@@ -9,14 +9,13 @@ import re
 import statistics
 import sys
 
-from machine import QUIET
+from machine import DISTURBED
 from processes import Failure
 from runs import KINDS
 
 ONLY = re.compile(os.environ.get("ONLY", ""))
 SIZES = [int(size) for size in os.environ.get("SIZES", "").replace(",", " ").split()]
 RETRY = int(os.environ.get("RETRY", "2"))
-DISTURBED = 2 * QUIET
 
 
 def check(line, metric, size):

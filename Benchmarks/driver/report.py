@@ -1,5 +1,6 @@
 """The table of a workload: medians, ratios of ours to each peer, and the verdict on the bars."""
 from bars import verdicts
+from machine import DISTURBED
 
 TITLES = {"value": "req/s"}  # of the columns whose JSON name says too little
 
@@ -54,11 +55,13 @@ def table(workload, rows):
 
 def judgement(workload, rows):
     lines = []
-    for bar, figure, verdict in verdicts(workload, rows):
+    for found in verdicts(workload, rows):
+        bar = found.bar
         size = f" n={bar.size:,}" if bar.size else ""
         unit = f" × {bar.peer}" if bar.peer else " " + workload.unit
-        figure = number(figure) or "?"
-        lines.append(f"{verdict}: {bar.ours}{size}: {figure}{unit}, promised ≤ {number(bar.limit)}{unit}")
+        doubt = "; disturbed by other processes, run again" if found.foreign > DISTURBED else ""
+        lines.append(f"{found.word}: {bar.ours}{size}: {number(found.figure) or '?'}{unit},"
+                     f" promised ≤ {number(bar.limit)}{unit}{doubt}")
     return lines
 
 

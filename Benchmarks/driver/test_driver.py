@@ -19,8 +19,8 @@ def row(peer, median, size=100, ours=False):
 
 class Bars(unittest.TestCase):
     def verdict(self, *rows):
-        (_, figure, verdict), = bars.verdicts(SWITCH, rows)
-        return figure, verdict
+        found, = bars.verdicts(SWITCH, rows)
+        return found.figure, found.word
 
     def test_a_ratio_at_the_bar_passes_and_above_it_is_missed(self):
         boost = row("boost-fcontext", 10.0)
@@ -32,7 +32,7 @@ class Bars(unittest.TestCase):
 
     def test_sizes_are_not_mixed(self):
         rows = [row("swiftlet-fiber", 0.9, 100, ours=True), row("swiftlet-fiber", 0.001, 10_000, ours=True)]
-        found = {(bar.ours, bar.size): verdict for bar, _, verdict in bars.verdicts(WORKLOADS["slow_fetch"], rows)}
+        found = {(one.bar.ours, one.bar.size): one.word for one in bars.verdicts(WORKLOADS["slow_fetch"], rows)}
         self.assertEqual(found["swiftlet-fiber", 100], bars.MISSED)
         self.assertEqual(found["swiftlet-fiber", 10_000], bars.UNKNOWN)  # Go was not measured
 
@@ -67,7 +67,12 @@ class Report(unittest.TestCase):
         lines = [line.replace(" ", "") for line in text.splitlines()]
         self.assertIn("|boost-fcontext|100|10.00|10.00..10.00|0.40|0.00|1|", lines)
         self.assertIn("- pass: swiftlet: 0.400 × boost-fcontext, promised ≤ 0.850 × boost-fcontext", text)
+        self.assertNotIn("disturbed", text)
         self.assertIn("- greenlet: gone", text)
+
+    def test_a_verdict_on_disturbed_runs_says_so(self):
+        noisy = {**row("boost-fcontext", 10.0), "foreign": 0.5}
+        self.assertIn("disturbed", report(SWITCH, [noisy, row("swiftlet", 4.0, ours=True)], []))
 
 
 if __name__ == "__main__":
