@@ -14,11 +14,51 @@ let settings: [SwiftSetting] = [
 /// The two lowest Swift targets touch raw stacks: there every unsafe step is marked.
 let strict = settings + [.strictMemorySafety()]
 
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+
 let package = Package(
     name: "swiftlet",
-    products: [.library(name: "SwiftletCoroutines", targets: ["SwiftletCoroutines"])],
+    products: [
+        .library(name: "Swiftlet", targets: ["Swiftlet"]),
+        .library(name: "SwiftletCoroutines", targets: ["SwiftletCoroutines"]),
+        .library(name: "SwiftletHTTP", targets: ["SwiftletHTTP"]),
+        .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+    ],
     targets: [
         .target(name: "CSwiftlet"),
         .target(name: "SwiftletCoroutines", dependencies: ["CSwiftlet"], swiftSettings: strict),
+        .target(name: "SwiftletLoop", dependencies: ["CSwiftlet", "SwiftletCoroutines"], swiftSettings: strict),
+        .target(
+            name: "SwiftletNet", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
+        .target(
+            name: "Swiftlet", dependencies: ["SwiftletCoroutines", "SwiftletLoop", "SwiftletNet"],
+            swiftSettings: settings),
+        .target(name: "SwiftletHTTP", dependencies: ["Swiftlet", httpTypes], swiftSettings: settings),
+        .executableTarget(
+            name: "SwiftletCommand",
+            dependencies: [
+                "Swiftlet", "SwiftletHTTP", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP"], path: "Examples",
+            swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletCoroutinesTests", dependencies: ["CSwiftlet", "SwiftletCoroutines"],
+            swiftSettings: settings),
+        .testTarget(name: "SwiftletLoopTests", dependencies: ["CSwiftlet", "Swiftlet"], swiftSettings: settings),
+        .testTarget(name: "SwiftletNetTests", dependencies: ["CSwiftlet", "Swiftlet"], swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletHTTPTests", dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", httpTypes],
+            swiftSettings: settings),
+        // Runs the built programs: the examples and the command.
+        .testTarget(
+            name: "SwiftletProgramTests", dependencies: ["SwiftletExamples", "SwiftletCommand"],
+            swiftSettings: settings),
     ]
 )

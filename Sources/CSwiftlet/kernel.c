@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -52,6 +53,7 @@ int swiftlet_poller_wait(int poller, swiftlet_poll_event *events, int capacity, 
     uint32_t got = raw[i].events;
     events[i].tag = raw[i].data.u64;
     events[i].is_readable = got & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+    events[i].has_ended = got & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
     events[i].is_writable = got & (EPOLLOUT | EPOLLHUP | EPOLLERR);
   }
   return count;
@@ -98,3 +100,9 @@ size_t swiftlet_raise_descriptor_limit(void) {
 
 int swiftlet_errno(void) { return errno; }
 void swiftlet_set_errno(int value) { errno = value; }
+int swiftlet_process_id(void) { return (int)getpid(); }
+
+int swiftlet_available_processors(void) {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+}

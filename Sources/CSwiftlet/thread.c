@@ -44,6 +44,7 @@ static void thread_ends(void *argument) {
   swiftlet_thread *thread = &record->thread;
   swiftlet_this_thread = thread;  // destructors of other keys may have run before; this one still needs it
   swiftlet_thread_take_abandoned(thread);
+  if (thread->loop) thread->release_loop(thread->loop);
   while (thread->live) {
     swiftlet_context *context = thread->live;
     void (*abandon)(void *) = context->abandon;
@@ -52,6 +53,8 @@ static void thread_ends(void *argument) {
   }
   if (thread->greenlets) thread->release_greenlets(thread->greenlets);
   thread->greenlets = NULL;
+  if (thread->blocking) thread->release_blocking(thread->blocking);
+  thread->blocking = NULL;
   swiftlet_stack_pool_destroy(thread);
   pthread_mutex_lock(&records_lock);
   record->is_alive = false;

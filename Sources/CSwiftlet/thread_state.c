@@ -15,6 +15,10 @@ extern void swift_beginAccess(void *pointer, void *buffer, uintptr_t flags, void
 extern void swift_endAccess(void *buffer);
 extern void *swift_task_getCurrent(void) __attribute__((swiftcall));
 
+typedef __attribute__((swiftcall)) void (*swift_handler)(__attribute__((swift_context)) void *context);
+extern const void *swift_task_addCancellationHandler(swift_handler handler, void *context) __attribute__((swiftcall));
+extern void swift_task_removeCancellationHandler(const void *record) __attribute__((swiftcall));
+
 enum { MODULES = 64, ALL_WORDS = 8192, CANDIDATES = 64, TRACKED_MODIFY_ACCESS = 0x21 };
 
 typedef struct {
@@ -206,4 +210,17 @@ void swiftlet_thread_state_bind(swiftlet_thread *thread) {
   thread->has_task_state = agrees && all_bound;
   if (!thread->has_task_state)
     for (int i = 0; i < SWIFTLET_WORDS; i++) thread->words[i] = &thread->spare_words[i];
+}
+
+static __attribute__((swiftcall)) void on_cancellation(__attribute__((swift_context)) void *context) {
+  swiftlet_cancellation_record *record = context;
+  record->handler(record->argument);
+}
+
+void swiftlet_cancellation_add(swiftlet_cancellation_record *record) {
+  record->runtime_record = swift_task_addCancellationHandler(on_cancellation, record);
+}
+
+void swiftlet_cancellation_remove(swiftlet_cancellation_record *record) {
+  swift_task_removeCancellationHandler(record->runtime_record);
 }

@@ -38,9 +38,9 @@ struct swiftlet_context {
   uint64_t exception_globals[2];       // __cxa_get_globals(): C++ exceptions being handled
   swiftlet_thread *thread;
 
-  // The wait that this stack is parked in; written by the loop only. Zero id: not parked.
-  int wait_outcome;
+  // The wait that this stack is parked in; decided by its thread only. Zero id: not parked, or decided.
   uint64_t wait_id;
+  int wait_outcome;
   void *wait_object;                   // what it waits on, for reports; not owned
   int wait_kind;                       // how to read wait_object
   bool wait_is_shielded;               // cancellation must not end this wait
@@ -50,6 +50,7 @@ struct swiftlet_context {
   bool is_live;                        // between start and end
   swiftlet_context *resumer;           // generators: the stack that called for the next element
   void *scope;                         // innermost cancel scope; not owned
+  swiftlet_context *parked;            // where this flow of control waits: itself, or a generator it resumed
   void *owner;                         // the Swift object that runs here; not owned
   const char *name;                    // NUL-terminated, owned by `owner`; may be NULL
   uint64_t number;                     // names it when there is no name
@@ -69,7 +70,7 @@ struct swiftlet_context {
 
   void *address_sanitizer_stack;
   void *thread_sanitizer_fiber;
-};
+} __attribute__((aligned(16)));        // the loop keeps a tag in the low bits of its address
 
 struct swiftlet_thread {
   swiftlet_context *current;
@@ -81,7 +82,10 @@ struct swiftlet_thread {
   bool is_sanitized;
   bool has_task_state;                 // the probe succeeded: Swift jobs may park here
   bool has_abandoned;                  // `abandoned` is not empty; read without the lock
-  void *loop;                          // the Swift loop that runs on this thread; not owned
+  void *loop;                          // the Swift loop of this thread; owned by it until closed
+  void (*release_loop)(void *loop);
+  void *blocking;                      // where waits of a thread without loop block; owned
+  void (*release_blocking)(void *blocking);
   swiftlet_context root;
   swiftlet_context *live;              // suspended or running contexts with an `abandon` function
   void *pool;                          // swiftlet_stack_pool
@@ -195,6 +199,11 @@ void swiftlet_thread_take_abandoned(swiftlet_thread *thread);
 
 /// True while the thread with this serial number runs. Thread records are never freed, so asking is always safe.
 bool swiftlet_thread_is_alive(const swiftlet_thread *thread, uint64_t serial);
+
+/// The thread runs its own stack. From any thread; may be out of date.
+static inline bool swiftlet_thread_is_on_root(const swiftlet_thread *thread) {
+  return __atomic_load_n(&thread->current, __ATOMIC_RELAXED) == &thread->root;
+}
 
 /// Numbers coroutines in the order of their first run, a process.
 uint64_t swiftlet_number_next(void);

@@ -14,6 +14,7 @@
 typedef struct swiftlet_poll_event {
   uint64_t tag;
   bool is_readable, is_writable;   // an error or a hang-up makes both true: the next call on it tells
+  bool has_ended;                  // the peer has closed or reset: no further edge will come for reading
 } swiftlet_poll_event;
 
 int swiftlet_poller_make(void);
@@ -36,6 +37,9 @@ static inline uint64_t swiftlet_now(void) {
 }
 
 int swiftlet_thread_id(void);
+int swiftlet_process_id(void);
+/// How many processors this process may run on.
+int swiftlet_available_processors(void);
 int swiftlet_signal_thread(int kernel_id, int signal);
 void swiftlet_thread_name(const char *name);
 

@@ -29,10 +29,47 @@ static inline uint64_t swiftlet_ring_pop(swiftlet_ring *ring) {
   return ring->head == ring->tail ? 0 : ring->items[ring->head++ & ring->mask];
 }
 
+/// Counters that a watching thread reads: plain on the writer's side.
+static inline void swiftlet_counter_add(uint64_t *counter, uint64_t amount) {
+  __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
+}
+static inline void swiftlet_counter_set(uint64_t *counter, uint64_t value) {
+  __atomic_store_n(counter, value, __ATOMIC_RELEASE);
+}
+static inline uint64_t swiftlet_counter_get(const uint64_t *counter) {
+  return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+}
+
 /// What other threads post to a loop: an item and its argument.
 typedef struct swiftlet_message {
   uint64_t item, argument;
 } swiftlet_message;
+
+/// One pending timer. Equal deadlines fire in the order of `order`.
+typedef struct swiftlet_timer {
+  uint64_t deadline;         // nanoseconds of CLOCK_MONOTONIC
+  uint64_t order;
+  uint64_t item;
+} swiftlet_timer;
+
+/// A 4-ary heap. Entries are not removed when their wait ends early: the owner counts and sweeps the stale ones.
+typedef struct swiftlet_timer_heap {
+  swiftlet_timer *timers;
+  size_t count, capacity;
+} swiftlet_timer_heap;
+
+/// A loop's state that its scheduler touches at every turn, and what a watching thread may read of it.
+typedef struct swiftlet_loop_core {
+  swiftlet_ring ready;
+  swiftlet_ring held;              // isolated jobs that wait until the parked one has gone on
+  swiftlet_timer_heap timers;
+  uint64_t last_wait_id;
+  int64_t budget;                  // turns left before timers, descriptors and the inbox are looked at
+  uint64_t isolated_parked;        // parked stacks that run an isolated job
+  uint64_t turns;                  // counters: see swiftlet_counter_get
+  uint64_t parks, polls, sleeps, foreign_wakes, jobs, fibers, stale_timers;
+  uint64_t is_polling;
+} swiftlet_loop_core;
 
 /// Many producers, one consumer. A pthread mutex: the thread sanitizer understands it.
 typedef struct swiftlet_inbox {
@@ -61,19 +98,6 @@ void swiftlet_inbox_close(swiftlet_inbox *inbox);
 static inline bool swiftlet_inbox_is_empty(const swiftlet_inbox *inbox) {
   return __atomic_load_n(&inbox->count, __ATOMIC_ACQUIRE) == 0;
 }
-
-/// One pending timer. Equal deadlines fire in the order of `order`.
-typedef struct swiftlet_timer {
-  uint64_t deadline;         // nanoseconds of CLOCK_MONOTONIC
-  uint64_t order;
-  uint64_t item;
-} swiftlet_timer;
-
-/// A 4-ary heap. Entries are not removed when their wait ends early: the owner counts and sweeps the stale ones.
-typedef struct swiftlet_timer_heap {
-  swiftlet_timer *timers;
-  size_t count, capacity;
-} swiftlet_timer_heap;
 
 void swiftlet_timer_heap_push(swiftlet_timer_heap *heap, swiftlet_timer timer);
 swiftlet_timer swiftlet_timer_heap_pop(swiftlet_timer_heap *heap);

@@ -38,6 +38,18 @@ void swiftlet_thread_state_bind(swiftlet_thread *thread);
 /// swift_task_getCurrent(): Swift's own declaration of it is not public.
 void *swiftlet_current_task(void);
 
+/// A cancellation handler of the current task, for synchronous code: what lies under `withTaskCancellationHandler`,
+/// which is async only. The runtime keeps its record in the task's own allocator, last in first out; between adding and
+/// removing nothing else of the task runs, since it is parked.
+typedef struct swiftlet_cancellation_record {
+  void (*handler)(void *argument);
+  void *argument;
+  const void *runtime_record;
+} swiftlet_cancellation_record;
+
+void swiftlet_cancellation_add(swiftlet_cancellation_record *record);
+void swiftlet_cancellation_remove(swiftlet_cancellation_record *record);
+
 /// True when a dynamic exclusivity access is open on this stack.
 static inline bool swiftlet_access_is_open(const swiftlet_thread *thread) {
   return thread->has_task_state && *thread->words[SWIFTLET_WORD_ACCESS] != 0;

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// Something that went wrong where no caller could be told: an error nobody looked at, a blocked loop, a deadlock.
 ///
@@ -30,7 +29,7 @@ public struct Report: Sendable, CustomStringConvertible {
 
     public var description: String { "swiftlet: \(kind): \(message)" }
 
-    private static let handler = Mutex<@Sendable (Report) -> Void> { report in
+    private static let handler = Locked<@Sendable (Report) -> Void> { report in
         var line = report.description + "\n"
         line.withUTF8 { bytes in _ = unsafe write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
     }

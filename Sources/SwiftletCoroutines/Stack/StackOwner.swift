@@ -100,6 +100,11 @@ public struct StackError: Error, Hashable, CustomStringConvertible {
     /// The kernel's reason: `ENOMEM` or `EINVAL`.
     public let errno: CInt
 
+    public init(size: Int, errno: CInt) {
+        self.size = size
+        self.errno = errno
+    }
+
     public var description: String {
         if size > StackSize.largest {
             return "no stack of \(size) bytes: the largest is \(StackSize.largest >> 20) MB"

@@ -1,0 +1,3 @@
+@_exported public import SwiftletCoroutines
+@_exported public import SwiftletLoop
+@_exported public import SwiftletNet

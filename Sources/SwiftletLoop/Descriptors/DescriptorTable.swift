@@ -1,0 +1,212 @@
+import CSwiftlet
+import Glibc
+import SwiftletCoroutines
+
+/// A side of a descriptor that can be waited for.
+public enum Readiness: Sendable, Hashable {
+    case reading
+    case writing
+}
+
+/// What a loop knows of the descriptors that were waited for on it, and the kernel's poller behind it.
+///
+/// A descriptor is registered once, edge-triggered on both sides: the kernel tells of each change to ready, and the flags
+/// here remember it until a short or refused call shows that the side is drained. So a busy connection costs no call to
+/// epoll_ctl at all. An event carries the entry's generation: those of an earlier use of the number are dropped.
+@safe
+final class DescriptorTable {
+    struct Entry {
+        var generation: UInt32 = 0
+        var isWatched = false
+        var isReadable = true
+        var isWritable = true
+        /// The peer has closed: no further edge will come, so the reading side never counts as drained.
+        var hasEnded = false
+        var readers = DescriptorQueue()
+        var writers = DescriptorQueue()
+    }
+
+    private static let wakeUpTag = UInt64.max
+    private static let eventCapacity = 512
+
+    private var poller: CInt
+    private var entries: UnsafeMutablePointer<Entry>
+    private var capacity = 256
+    private let events = UnsafeMutablePointer<swiftlet_poll_event>.allocate(capacity: eventCapacity)
+    @exclusivity(unchecked) private(set) var watchedCount = 0
+    /// Stacks parked on some descriptor.
+    @exclusivity(unchecked) private(set) var waiterCount = 0
+
+    init?(wakeUp: CInt) {
+        poller = swiftlet_poller_make()
+        unsafe entries = .allocate(capacity: capacity)
+        unsafe entries.initialize(repeating: Entry(), count: capacity)
+        if poller < 0 || swiftlet_poller_watch_level(poller, wakeUp, Self.wakeUpTag) != 0 {
+            let reason = swiftlet_errno()
+            if poller >= 0 { _ = closeDescriptor(poller) }
+            poller = -1
+            swiftlet_set_errno(reason)
+            return nil
+        }
+    }
+
+    deinit {
+        close()
+        unsafe entries.deallocate()
+        unsafe events.deallocate()
+    }
+
+    func close() {
+        if poller >= 0 { _ = closeDescriptor(poller) }
+        poller = -1
+    }
+
+    var watchesAny: Bool { unsafe watchedCount > 0 }
+
+    func entry(_ descriptor: CInt) -> UnsafeMutablePointer<Entry> {
+        let index = Int(descriptor)
+        if index >= capacity { grow(toHold: index) }
+        return unsafe entries + index
+    }
+
+    private func grow(toHold index: Int) {
+        var bigger = capacity
+        while bigger <= index { bigger *= 2 }
+        let moved = UnsafeMutablePointer<Entry>.allocate(capacity: bigger)
+        unsafe moved.moveInitialize(from: entries, count: capacity)
+        unsafe (moved + capacity).initialize(repeating: Entry(), count: bigger - capacity)
+        unsafe entries.deallocate()
+        unsafe entries = unsafe moved
+        capacity = bigger
+    }
+
+    /// Registers the descriptor, or asks the kernel again for its present readiness.
+    ///
+    /// - Returns: false for files that are always ready.
+    func watch(_ descriptor: CInt) throws(DescriptorError) -> Bool {
+        let entry = unsafe entry(descriptor)
+        let tag = unsafe UInt64(entry.pointee.generation) << 32 | UInt64(UInt32(bitPattern: descriptor))
+        var isNew = unsafe !entry.pointee.isWatched
+        for _ in 0..<2 {
+            if swiftlet_poller_watch(poller, descriptor, tag, isNew) == 0 {
+                if unsafe !entry.pointee.isWatched { unsafe watchedCount += 1 }
+                unsafe entry.pointee.isWatched = true
+                return true
+            }
+            switch swiftlet_errno() {
+            // The number was closed and reused behind our back, or registered by an earlier user of it.
+            case ENOENT where !isNew: isNew = true
+            case EEXIST where isNew: isNew = false
+            case EPERM: return false
+            case let code: throw DescriptorError(operation: "epoll_ctl", descriptor: descriptor, errno: code)
+            }
+        }
+        throw DescriptorError(operation: "epoll_ctl", descriptor: descriptor, errno: swiftlet_errno())
+    }
+
+    /// Forgets the descriptor, which is about to be closed or to move to another loop, and wakes everybody who waits
+    /// for it.
+    func forget(_ descriptor: CInt, waking outcome: WaitOutcome = .closed, for loop: EventLoop) {
+        let entry = unsafe entry(descriptor)
+        if unsafe entry.pointee.isWatched {
+            _ = swiftlet_poller_forget(poller, descriptor)  // ENOENT: the kernel had forgotten it already
+            unsafe watchedCount -= 1
+        }
+        let generation = unsafe entry.pointee.generation &+ 1
+        var (readers, writers) = unsafe (entry.pointee.readers, entry.pointee.writers)
+        unsafe entry.pointee = Entry(generation: generation)
+        readers.wakeAll(outcome, on: loop)
+        writers.wakeAll(outcome, on: loop)
+    }
+
+    /// Looks at the poller and wakes those whose descriptors have become ready. `timeout` in nanoseconds.
+    func poll(for loop: EventLoop, timeout: Int64) {
+        let count = unsafe swiftlet_poller_wait(poller, events, CInt(Self.eventCapacity), timeout)
+        guard count > 0 else { return }
+        for index in 0..<Int(count) {
+            let event = unsafe events[index]
+            if event.tag == Self.wakeUpTag { continue }
+            let entry = unsafe entry(CInt(bitPattern: UInt32(truncatingIfNeeded: event.tag)))
+            guard unsafe entry.pointee.isWatched, unsafe UInt64(entry.pointee.generation) == event.tag >> 32 else { continue }
+            if event.has_ended { unsafe entry.pointee.hasEnded = true }
+            if event.is_readable {
+                unsafe entry.pointee.isReadable = true
+                unsafe entry.pointee.readers.wakeAll(on: loop)
+            }
+            if event.is_writable {
+                unsafe entry.pointee.isWritable = true
+                unsafe entry.pointee.writers.wakeAll(on: loop)
+            }
+        }
+    }
+
+    /// Parks the caller until the side is ready; the flags have been looked at.
+    func wait(_ descriptor: CInt, _ side: Readiness, until deadline: Deadline?) throws -> WaitOutcome {
+        var node = DescriptorQueue.Node()
+        unsafe waiterCount += 1
+        defer { unsafe waiterCount -= 1 }
+        return try unsafe withUnsafeMutablePointer(to: &node) { node in
+            let queue = side == .reading ? \Entry.readers : \Entry.writers
+            do {
+                let outcome = try park(side == .reading ? .readable : .writable, until: deadline) { token in
+                    unsafe node.pointee.context = unsafe token.context
+                    unsafe node.pointee.id = token.id
+                    unsafe token.context.pointee.wait_object = unsafe UnsafeMutableRawPointer(bitPattern: Int(descriptor))
+                    unsafe entry(descriptor).pointee[keyPath: queue].append(node)
+                }
+                if outcome == .timedOut { unsafe entry(descriptor).pointee[keyPath: queue].remove(node) }
+                return outcome
+            } catch {
+                unsafe entry(descriptor).pointee[keyPath: queue].remove(node)
+                throw error
+            }
+        }
+    }
+}
+
+/// Stacks that wait for one side of one descriptor, in order of arrival. The nodes lie on the waiting stacks.
+@safe
+struct DescriptorQueue {
+    @safe
+    struct Node {
+        var context: ContextPointer?
+        var id: UInt64 = 0
+        var next: UnsafeMutablePointer<Node>?
+    }
+
+    private var first: UnsafeMutablePointer<Node>?
+
+    mutating func append(_ node: UnsafeMutablePointer<Node>) {
+        guard var last = unsafe first else {
+            unsafe first = unsafe node
+            return
+        }
+        while let next = unsafe last.pointee.next { unsafe last = unsafe next }
+        unsafe last.pointee.next = unsafe node
+    }
+
+    mutating func remove(_ node: UnsafeMutablePointer<Node>) {
+        if unsafe first == node {
+            unsafe first = unsafe node.pointee.next
+            return
+        }
+        var current = unsafe first
+        while let here = unsafe current {
+            if unsafe here.pointee.next == node {
+                unsafe here.pointee.next = unsafe node.pointee.next
+                return
+            }
+            unsafe current = unsafe here.pointee.next
+        }
+    }
+
+    /// Wakes all, in order: each tries its call, and who finds nothing left queues up again.
+    mutating func wakeAll(_ outcome: WaitOutcome = .woken, on loop: EventLoop) {
+        var current = unsafe first
+        unsafe first = nil
+        while let node = unsafe current {
+            unsafe current = unsafe node.pointee.next  // before deciding: the node lies on the stack that will go on
+            unsafe loop.decideHere(node.pointee.context!, node.pointee.id, outcome)
+        }
+    }
+}

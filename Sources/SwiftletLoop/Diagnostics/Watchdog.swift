@@ -1,0 +1,109 @@
+import CSwiftlet
+import Glibc
+import SwiftletCoroutines
+
+/// A thread that looks at every loop a few times a second and reports one that does not turn.
+///
+/// A loop is blocked when it works (does not sleep in its poller) and its turn counter stands still for longer than the
+/// limit. The report is made once a turn, with the backtrace of what runs.
+final class Watchdog: Sendable {
+    static let shared = Watchdog()
+
+    private struct Watched {
+        let loop: EventLoop
+        let kernelID: CInt
+        var turns: UInt64 = 0
+        var since: UInt64 = 0
+        var isReported = false
+    }
+
+    private struct State {
+        var loops: [ObjectIdentifier: Watched] = [:]
+        var isRunning = false
+    }
+
+    private let state = Locked<State>(State())
+
+    func watch(_ loop: EventLoop) {
+        let startsThread = state.withLock { state in
+            state.loops[ObjectIdentifier(loop)] = unsafe Watched(loop: loop, kernelID: loop.thread.pointee.kernel_id)
+            defer { state.isRunning = true }
+            return !state.isRunning
+        }
+        guard startsThread else { return }
+        do {
+            try startThread(name: "swiftlet-watch") { self.run() }
+        } catch {
+            state.withLock { $0.isRunning = false }
+            Report(.blockedLoop, "blocked loops will not be noticed: \(error)").post()
+        }
+    }
+
+    func forget(_ loop: EventLoop) {
+        state.withLock { _ = $0.loops.removeValue(forKey: ObjectIdentifier(loop)) }
+    }
+
+    private func run() {
+        while true {
+            var pause = timespec(tv_sec: 0, tv_nsec: 25_000_000)
+            unsafe nanosleep(&pause, nil)
+            let goesOn = state.withLock { state in
+                if state.loops.isEmpty { state.isRunning = false }
+                return state.isRunning
+            }
+            guard goesOn else { return }
+            look()
+        }
+    }
+
+    private func look() {
+        // The lock keeps loops from being closed while their counters are read and their thread is asked.
+        let reports = state.withLock { state -> [Report] in
+            var reports: [Report] = []
+            let now = swiftlet_now()
+            for (key, watched) in state.loops {
+                var watched = watched
+                defer { state.loops[key] = watched }
+                let core = unsafe watched.loop.core
+                let turns = unsafe swiftlet_counter_get(&core.pointee.turns)
+                let isAsleep = unsafe swiftlet_counter_get(&core.pointee.is_polling) != 0
+                if isAsleep || turns != watched.turns || watched.loop.isOnOwnStack {
+                    watched.turns = turns
+                    watched.since = now
+                    watched.isReported = false
+                    continue
+                }
+                guard let limit = watched.loop.configuration.slowTurnLimit, !watched.isReported,
+                    now - watched.since > limit.nanosecondsClamped
+                else { continue }
+                watched.isReported = true
+                reports.append(describe(watched, for: now - watched.since))
+            }
+            return reports
+        }
+        for report in reports { report.post() }
+    }
+
+    private func describe(_ watched: Watched, for nanoseconds: UInt64) -> Report {
+        var frames = unsafe [UnsafeMutableRawPointer?](repeating: nil, count: 40)
+        let count = unsafe swiftlet_backtrace_of_thread(watched.kernelID, &frames, CInt(frames.count))
+        let lines = unsafe frames.prefix(Int(count)).map { unsafe "    " + describeAddress($0) }
+        return Report(
+            .blockedLoop,
+            """
+            the loop of thread \(watched.kernelID) has not turned for \(nanoseconds / 1_000_000) ms: something blocks \
+            or computes without waiting. Move it to toThread { }, or call yield() in it. It is here:
+            \(lines.joined(separator: "\n"))
+            """)
+    }
+}
+
+/// The function at an address of this process, for people.
+func describeAddress(_ address: UnsafeMutableRawPointer?) -> String {
+    var name = [CChar](repeating: 0, count: 512)
+    var offset = 0
+    guard unsafe swiftlet_symbol_at(address, &name, name.count, &offset) else {
+        return unsafe address.map { unsafe "\($0)" } ?? "?"
+    }
+    return unsafe name.withUnsafeBufferPointer { unsafe "\(String(cString: $0.baseAddress!)) + \(offset)" }
+}

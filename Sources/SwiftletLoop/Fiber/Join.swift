@@ -1,0 +1,172 @@
+import CSwiftlet
+import SwiftletCoroutines
+
+/// Somebody who waits for the end of a fiber. Lies on the waiting stack, or in an array that it holds.
+@safe
+struct JoinNode {
+    var token: WaitToken?
+    /// How many more ends are wanted before the waiter is woken; shared by the nodes of one `joinAll`.
+    var remaining: UnsafeMutablePointer<Int>?
+    var finishedOrder: UnsafeMutablePointer<[Int]>?
+    var index = 0
+    var next: UnsafeMutablePointer<JoinNode>?
+
+    mutating func complete(on loop: EventLoop) {
+        if let finishedOrder = unsafe finishedOrder { unsafe finishedOrder.pointee.append(index) }
+        guard let remaining = unsafe remaining else {
+            token?.wake()
+            return
+        }
+        unsafe remaining.pointee -= 1
+        if unsafe remaining.pointee == 0 { token?.wake() }
+    }
+}
+
+extension AnyFiber {
+    /// Waits for the end; does not throw the fiber's error, but counts as having looked.
+    ///
+    /// Cancellation: ends the wait, not the fiber.
+    /// - Returns: false when `timeout` came first.
+    /// - Throws: `CancellationError`, `DeadlockError`.
+    @discardableResult
+    public final func join(timeout: Duration? = nil) throws -> Bool {
+        try joinBlocking(until: timeout.map { .after($0) })
+    }
+
+    /// Waits for the end, from a task.
+    ///
+    /// Cancellation: ends the wait, not the fiber.
+    @discardableResult
+    @concurrent
+    public final func join(timeout: Duration? = nil) async throws -> Bool {
+        try joinBlocking(until: timeout.map { .after($0) })
+    }
+
+    final func joinBlocking(until deadline: Deadline?) throws -> Bool {
+        if unsafe loop.isCurrent {
+            unsafe isObserved = true
+            if unsafe state == .finished { return true }
+            var node = JoinNode()
+            return try unsafe withUnsafeMutablePointer(to: &node) { node in
+                try unsafe awaitNodes(deadline, [self], node)
+            }
+        }
+        // From elsewhere: a fiber of the loop joins it and tells.
+        let ended = Waiter<Bool>()
+        let accepted = unsafe loop.perform {
+            unsafe self.isObserved = true
+            if unsafe self.state == .finished { return ended.resume(returning: true) }
+            _ = self.makeExtras().addLink { _ in ended.resume(returning: true) }
+        }
+        guard accepted else { return unsafe state == .finished }
+        return try ended.wait(until: deadline) ?? false
+    }
+
+    fileprivate final func addJoiner(_ node: UnsafeMutablePointer<JoinNode>) {
+        guard var last = unsafe joiners else {
+            unsafe joiners = unsafe node
+            return
+        }
+        while let next = unsafe last.pointee.next { unsafe last = unsafe next }
+        unsafe last.pointee.next = unsafe node
+    }
+
+    fileprivate final func removeJoiner(_ node: UnsafeMutablePointer<JoinNode>) {
+        if unsafe joiners == node {
+            unsafe joiners = unsafe node.pointee.next
+            return
+        }
+        var current = unsafe joiners
+        while let here = unsafe current {
+            if unsafe here.pointee.next == node {
+                unsafe here.pointee.next = unsafe node.pointee.next
+                return
+            }
+            unsafe current = unsafe here.pointee.next
+        }
+    }
+
+    /// Calls the body when the fiber has ended, on its loop, after those added before. An error it throws is reported.
+    ///
+    /// - Returns: what `unlink` takes.
+    @discardableResult
+    public final func link(_ body: @escaping (AnyFiber) throws -> Void) -> Int {
+        let extras = makeExtras()
+        let id = extras.addLink(body)
+        if unsafe state == .finished { unsafe loop.submit(Callback { extras.callLinks(of: self) }.item) }
+        return id
+    }
+
+    /// Takes a link back; one that has been called already is gone anyway.
+    public final func unlink(_ link: Int) { unsafe extras?.removeLink(link) }
+}
+
+/// Parks until the nodes' shared count, or the single node, says so; the nodes are off all lists afterwards.
+private func awaitNodes(
+    _ deadline: Deadline?, _ fibers: [AnyFiber], _ nodes: UnsafeMutablePointer<JoinNode>
+) throws -> Bool {
+    func leave() {
+        for (index, fiber) in fibers.enumerated() where !fiber.isFinished { unsafe fiber.removeJoiner(nodes + index) }
+    }
+    do {
+        let outcome = try park(.fiber, until: deadline) { token in
+            for (index, fiber) in fibers.enumerated() where !fiber.isFinished {
+                unsafe nodes[index].token = token
+                unsafe fiber.addJoiner(nodes + index)
+            }
+            unsafe token.context.pointee.wait_object = unsafe fibers.count == 1
+                ? Unmanaged.passUnretained(fibers[0]).toOpaque() : nil
+        }
+        leave()
+        return outcome == .woken
+    } catch {
+        leave()
+        throw error
+    }
+}
+
+/// Waits for the end of several fibers of the calling thread's loop.
+///
+/// Cancellation: ends the wait, not the fibers.
+/// - Parameters:
+///   - timeout: how long to wait at most.
+///   - count: how many ends to wait for; all by default.
+///   - rethrowing: throws the error of the first that fails, at once.
+/// - Returns: those that have finished: all in the order given, or with `count` the first in the order of their ends.
+@discardableResult
+public func joinAll<F: AnyFiber>(
+    _ fibers: [F], timeout: Duration? = nil, count: Int? = nil, rethrowing: Bool = false
+) throws -> [F] {
+    for fiber in fibers { unsafe fiber.isObserved = true }
+    let deadline = timeout.map { Deadline.after($0) }
+    let wanted = min(count ?? fibers.count, fibers.count)
+    var order = fibers.indices.filter { fibers[$0].isFinished }
+    func failure() -> (any Error)? {
+        guard rethrowing else { return nil }
+        for index in order { if let error = fibers[index].error { return error } }
+        return nil
+    }
+    if let error = failure() { throw error }
+    let nodes = UnsafeMutablePointer<JoinNode>.allocate(capacity: max(fibers.count, 1))
+    unsafe nodes.initialize(repeating: JoinNode(), count: fibers.count)
+    defer {
+        unsafe nodes.deinitialize(count: fibers.count)
+        unsafe nodes.deallocate()
+    }
+    while order.count < wanted {
+        // With rethrowing, each end has to be looked at.
+        var remaining = rethrowing ? 1 : wanted - order.count
+        let onTime = try unsafe withUnsafeMutablePointer(to: &remaining) { remaining in
+            try unsafe withUnsafeMutablePointer(to: &order) { order in
+                for index in fibers.indices {
+                    unsafe nodes[index] = unsafe JoinNode(remaining: remaining, finishedOrder: order, index: index)
+                }
+                return try unsafe awaitNodes(deadline, fibers, nodes)
+            }
+        }
+        if let error = failure() { throw error }
+        if !onTime { break }
+    }
+    if count == nil { return fibers.filter(\.isFinished) }
+    return order.prefix(wanted).map { fibers[$0] }
+}

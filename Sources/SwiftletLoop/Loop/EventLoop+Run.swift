@@ -1,0 +1,126 @@
+import CSwiftlet
+import SwiftletCoroutines
+
+extension EventLoop {
+    /// Runs a synchronous program on the calling thread's loop and returns its result.
+    ///
+    /// The body runs in a fiber: whatever it and the fibers that it spawns wait for parks only them. When it ends, fibers
+    /// that still run are cancelled and waited for, and a loop that was made here is closed.
+    ///
+    /// - Parameters:
+    ///   - takesOver: on the main thread, makes the loop the process's default and main executor first, so that plain
+    ///     `Task { }` and the main actor run on it too.
+    /// - Throws: what the body throws; `LoopError.alreadyRunning` inside a loop; `DeadlockError`.
+    public static func run<Value>(
+        takesOver: Bool = true, file: StaticString = #fileID, line: UInt32 = #line,
+        _ body: @escaping () throws -> Value
+    ) throws -> Value {
+        try withLoop(takesOver: takesOver) { loop in
+            let main = Fiber(body, loop: loop, file: file, line: line)
+            main.makeExtras().setName("main")
+            loop.schedule(main, after: nil)
+            return try main.get()
+        }
+    }
+
+    /// Runs an asynchronous program on the calling thread's loop and returns its result.
+    ///
+    /// The body runs in a task on the loop, and so do its child tasks; with `takesOver`, on the main thread, plain
+    /// `Task { }` too.
+    /// - Throws: what the body throws; `LoopError.alreadyRunning` inside a loop.
+    public static func run<Value>(
+        takesOver: Bool = true, _ body: @escaping @Sendable () async throws -> sending Value
+    ) throws -> Value {
+        try withLoop(takesOver: takesOver) { loop in
+            let done = Waiter<Value>()
+            Task(name: "main", executorPreference: loop.preferenceOrDefault) {
+                do {
+                    done.resume(returning: try await body())
+                } catch {
+                    done.resume(throwing: error)
+                }
+            }
+            return try done.wait(.task)!
+        }
+    }
+
+    private static func withLoop<Value>(takesOver: Bool, _ body: (EventLoop) throws -> Value) throws -> Value {
+        let thread = unsafe currentThread()
+        guard unsafe thread.pointee.current == withUnsafeMutablePointer(to: &thread.pointee.root, { unsafe $0 }) else {
+            throw LoopError.alreadyRunning
+        }
+        if unsafe EventLoop.running(on: thread) != nil {
+            let loop = try EventLoop.current
+            let before = Set(loop.liveFibers())
+            defer { loop.cancel(loop.liveFibers().filter { !before.contains($0) }) }
+            return try body(loop)
+        }
+        let loop = try EventLoop.current
+        let isMainThread = swiftlet_thread_id() == swiftlet_process_id()
+        if takesOver, isMainThread { try installAsGlobalExecutor() }
+        let result = Result { try body(loop) }
+        if executorMechanism == .defaultExecutor, isMainThread {
+            loop.cancel(loop.liveFibers())  // it stays open: the runtime's executors refer to it
+        } else {
+            try loop.close()
+        }
+        return try result.get()
+    }
+
+    /// A loop that is the default executor needs no preference record, which makes resuming cheaper.
+    var preferenceOrDefault: (any TaskExecutor)? {
+        EventLoop.executorMechanism == .defaultExecutor && swiftlet_thread_id() == swiftlet_process_id()
+            ? nil : taskExecutor
+    }
+
+    /// Runs the loop until a fiber has ended, and returns its result. From the thread's own stack.
+    public func run<Value>(until fiber: Fiber<Value>) throws -> Value { try fiber.get() }
+
+    /// Runs the loop until `stop()`. From the thread's own stack, or from a fiber, which then waits.
+    public func runForever() throws {
+        let stopped = Waiter<Void>()
+        stopWaiters.withLock { $0.append(stopped) }
+        _ = try stopped.wait(.other)
+    }
+
+    /// Lets `runForever` return. From any thread; does nothing when the loop does not run for ever.
+    public func stop() {
+        let waiters = stopWaiters.withLock { waiters in
+            defer { waiters = [] }
+            return waiters
+        }
+        for waiter in waiters { waiter.resume(returning: ()) }
+    }
+
+    // MARK: The shared loop
+
+    private static let shared = Locked<EventLoop?>(nil)
+
+    /// Runs synchronous code that parks on a loop of a thread of its own, for tasks that are on no loop.
+    @usableFromInline
+    static func onSharedLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        let loop = try shared.withLock { shared in
+            if let shared { return shared }
+            let made = try startOnThread(name: "swiftlet-shared")
+            shared = made
+            return made
+        }
+        return try await Task(executorPreference: loop.taskExecutor) { try body() }.value
+    }
+
+    /// Starts a thread that runs a loop until `stop()`.
+    static func startOnThread(name: String) throws -> EventLoop {
+        let started = Waiter<EventLoop>()
+        try startThread(name: name) {
+            do {
+                let loop = try EventLoop.current
+                started.resume(returning: loop)
+                try loop.runForever()
+                try loop.close()
+            } catch {
+                started.resume(throwing: error)
+            }
+        }
+        return try started.wait()!
+    }
+}

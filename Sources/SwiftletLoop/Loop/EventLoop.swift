@@ -1,0 +1,199 @@
+import CSwiftlet
+import Glibc
+import SwiftletCoroutines
+
+/// One thread's scheduler: runs fibers, Swift jobs and callbacks, fires timers, and waits for descriptors.
+///
+/// One iteration: run what is ready, in order of arrival and up to a budget; fire due timers; look at descriptors, never
+/// sleeping while anything is ready; take what other threads have posted. An idle loop uses no CPU.
+///
+/// Leader and followers: the scheduler runs on a pooled stack, and runs fibers and jobs right there. One that parks
+/// keeps the stack; the scheduler then carries on, as leader, on another. A leader that meets a parked stack in the
+/// ready queue gives its own stack back to the pool and continues that one. The thread's own stack only ever waits.
+///
+/// Thread rules: a loop belongs to the thread that made it. `perform`, `stop` and waking may be called from anywhere.
+@safe
+public final class EventLoop: WaitHome, @unchecked Sendable {
+    let core: UnsafeMutablePointer<swiftlet_loop_core>
+    let inbox: UnsafeMutablePointer<swiftlet_inbox>
+    let thread: ThreadPointer
+    let threadSerial: UInt64
+    let descriptors: DescriptorTable
+    /// The runtime's spelling of this loop as an executor; set once by `makeExecutors`.
+    @exclusivity(unchecked) var executors: LoopExecutors!
+
+    /// Waits that only another thread can end: while there are any, the loop is not deadlocked.
+    @exclusivity(unchecked) var foreignWaits = 0
+    @exclusivity(unchecked) var hasReportedDeadlock = false
+    let stopWaiters = Locked<[Waiter<Void>]>([])
+    @exclusivity(unchecked) private(set) var isClosed = false
+    /// Options that reports and scheduling look at.
+    public var configuration = Configuration()
+
+    /// How a loop behaves.
+    public struct Configuration: Sendable {
+        /// A turn that takes longer is reported with the backtrace of what it ran; `nil` turns the watchdog off.
+        public var slowTurnLimit: Duration? = .milliseconds(100)
+        /// Lets jobs of the main actor and of the loop's serial executor run while one of them is parked, as gevent
+        /// would. Off: isolated synchronous code stays atomic, as Swift promises.
+        public var interleavesIsolatedJobs = false
+        /// Pooled stacks whose memory is kept when the loop idles.
+        public var pooledStacks = 256
+
+        public init() {}
+    }
+
+    init(thread: ThreadPointer) throws(LoopError) {
+        unsafe core = .allocate(capacity: 1)
+        unsafe core.initialize(to: swiftlet_loop_core())
+        unsafe swiftlet_ring_initialize(&core.pointee.ready)
+        unsafe swiftlet_ring_initialize(&core.pointee.held)
+        unsafe inbox = .allocate(capacity: 1)
+        unsafe self.thread = unsafe thread
+        threadSerial = unsafe thread.pointee.serial
+        guard unsafe swiftlet_inbox_initialize(inbox), let table = unsafe DescriptorTable(wakeUp: inbox.pointee.event) else {
+            throw LoopError.noDescriptors(errno: swiftlet_errno())
+        }
+        descriptors = table
+        super.init(isLoop: true)
+        unsafe executors = LoopExecutors(self)
+    }
+
+    deinit {
+        unsafe swiftlet_ring_destroy(&core.pointee.ready)
+        unsafe swiftlet_ring_destroy(&core.pointee.held)
+        unsafe swiftlet_timer_heap_destroy(&core.pointee.timers)
+        unsafe core.deallocate()
+        unsafe swiftlet_inbox_destroy(inbox)
+        unsafe inbox.deallocate()
+    }
+
+    // MARK: Which loop
+
+    /// The calling thread's loop, made at the first call. It runs whenever that thread's own stack waits for something.
+    public static var current: EventLoop {
+        get throws(LoopError) {
+            let thread = unsafe currentThread()
+            if let existing = unsafe running(on: thread) { return existing }
+            let made = try unsafe EventLoop(thread: thread)
+            unsafe thread.pointee.loop = unsafe Unmanaged.passRetained(made).toOpaque()
+            unsafe thread.pointee.release_loop = { unsafe Unmanaged<EventLoop>.fromOpaque($0!).takeRetainedValue().threadEnds() }
+            Watchdog.shared.watch(made)
+            return made
+        }
+    }
+
+    /// The calling thread's loop, if it has one.
+    public static var currentIfAny: EventLoop? {
+        guard let thread = unsafe swiftlet_thread_if_made() else { return nil }
+        return unsafe running(on: thread)
+    }
+
+    static func running(on thread: ThreadPointer) -> EventLoop? {
+        // Safe: the thread's record owns a reference.
+        unsafe thread.pointee.loop.map { unsafe Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// The caller runs on this loop's thread.
+    public var isCurrent: Bool { unsafe swiftlet_thread_if_made() == thread }
+
+    // MARK: Work
+
+    /// Runs a closure in one of the next turns, from any thread.
+    ///
+    /// - Returns: false when the loop is closed; the closure never runs then.
+    @discardableResult
+    public func perform(_ body: @escaping @Sendable () -> Void) -> Bool {
+        submit(Callback(body).item)
+    }
+
+    /// Puts an item into the ready queue, from any thread.
+    @discardableResult
+    func submit(_ item: UInt64) -> Bool {
+        if isCurrent {
+            unsafe swiftlet_ring_push(&core.pointee.ready, item)
+            return unsafe !isClosed
+        }
+        return unsafe swiftlet_inbox_post(inbox, item, 0)
+    }
+
+    override func decide(_ context: ContextPointer, _ id: UInt64, _ outcome: WaitOutcome) -> Bool {
+        if isCurrent { return unsafe decideHere(context, id, outcome) }
+        let argument = id << 3 | UInt64(outcome.rawValue)
+        return unsafe swiftlet_inbox_post(inbox, UInt64(UnsafeMutableRawPointer(context), .decision), argument)
+    }
+
+    // MARK: Ending
+
+    /// Closes the loop of the calling thread: cancels its fibers, runs them to their end, and gives its resources back.
+    ///
+    /// - Throws: `LoopError.wrongThread`, `.closedFromInside` from a fiber or task of the loop itself.
+    public func close() throws {
+        guard unsafe !isClosed else { return }
+        guard isCurrent else { throw LoopError.wrongThread }
+        guard unsafe thread.pointee.current == withUnsafeMutablePointer(to: &thread.pointee.root, { unsafe $0 }) else {
+            throw LoopError.closedFromInside
+        }
+        cancelAllFibers()
+        unsafe isClosed = true
+        unsafe swiftlet_inbox_close(inbox)
+        Watchdog.shared.forget(self)
+        descriptors.close()
+        unsafe thread.pointee.loop = nil
+        unsafe Unmanaged.passUnretained(self).release()
+    }
+
+    private func threadEnds() {
+        guard unsafe !isClosed else { return }
+        cancelAllFibers()
+        unsafe isClosed = true
+        unsafe swiftlet_inbox_close(inbox)
+        Watchdog.shared.forget(self)
+        descriptors.close()
+        unsafe thread.pointee.loop = nil
+    }
+
+    /// The thread runs its own stack, outside the loop: how long is its own business.
+    var isOnOwnStack: Bool { unsafe swiftlet_thread_is_on_root(thread) }
+
+    func cancelAllFibers() { cancel(liveFibers()) }
+
+    /// Cancels fibers and waits until they have ended, up to a grace period.
+    func cancel(_ fibers: [AnyFiber]) {
+        for fiber in fibers { fiber.cancel() }
+        do {
+            let ended = try shielded { try joinAll(fibers, timeout: .seconds(10)) }
+            if ended.count == fibers.count { return }
+        } catch {
+            Report(.deadlock, "while a loop was closed: \(error)").post()
+        }
+        let names = liveFibers().map(\.description).joined(separator: ", ")
+        Report(.deadlock, "these fibers did not end when their loop was closed, and leak: \(names)").post()
+    }
+}
+
+/// A loop could not be made or used.
+public enum LoopError: Error, Hashable, CustomStringConvertible {
+    /// The process has no descriptors left for the poller.
+    case noDescriptors(errno: CInt)
+    /// The operation belongs to the loop's own thread.
+    case wrongThread
+    /// A loop cannot be closed by what runs on it.
+    case closedFromInside
+    /// `EventLoop.run` inside a running loop.
+    case alreadyRunning
+    /// The loop was closed.
+    case closed
+
+    public var description: String {
+        switch self {
+        case .noDescriptors(let errno):
+            "cannot make an event loop: no descriptor for its poller (errno \(errno)); raise the limit with ulimit -n"
+        case .wrongThread: "this belongs to the loop's own thread: use perform { } to get there"
+        case .closedFromInside: "a loop cannot be closed from one of its own fibers or tasks"
+        case .alreadyRunning:
+            "the loop already runs: inside it call the function directly, or blockOn { } for async code"
+        case .closed: "the loop is closed"
+        }
+    }
+}

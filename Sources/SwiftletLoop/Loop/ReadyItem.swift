@@ -1,0 +1,50 @@
+import CSwiftlet
+import SwiftletCoroutines
+
+/// What the ready queue and the timers hold: one word, a pointer with a tag in its low bits. Everything pointed to is
+/// aligned to 16 bytes.
+enum ReadyTag: UInt64 {
+    /// A Swift job without isolation of the loop's own.
+    case job = 0
+    /// A Swift job of the main actor or of the loop's serial executor.
+    case isolatedJob = 1
+    /// A parked stack to continue.
+    case stack = 2
+    /// A fiber that has not started; owns a reference.
+    case fiber = 3
+    /// A `Callback`; owns a reference.
+    case callback = 4
+    /// In the inbox only: decides the wait of a stack; the argument is the wait's number and outcome.
+    case decision = 5
+    /// In the timers only: ends the wait of a stack by timeout.
+    case timeout = 6
+}
+
+extension UInt64 {
+    static let tagMask: UInt64 = 15
+
+    @inline(__always)
+    init(_ pointer: UnsafeMutableRawPointer, _ tag: ReadyTag) {
+        self = UInt64(UInt(bitPattern: pointer)) | tag.rawValue
+    }
+
+    @inline(__always)
+    var tag: ReadyTag { unsafe ReadyTag(rawValue: self & Self.tagMask).unsafelyUnwrapped }
+
+    @inline(__always)
+    var pointer: UnsafeMutableRawPointer {
+        unsafe UnsafeMutableRawPointer(bitPattern: UInt(self & ~Self.tagMask)).unsafelyUnwrapped
+    }
+}
+
+/// A closure in the ready queue or among the timers.
+class Callback {
+    private let body: () -> Void
+
+    init(_ body: @escaping () -> Void) { self.body = body }
+
+    func run() { body() }
+
+    /// A queue item that owns a reference.
+    var item: UInt64 { unsafe UInt64(Unmanaged.passRetained(self).toOpaque(), .callback) }
+}

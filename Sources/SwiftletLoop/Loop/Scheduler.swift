@@ -1,0 +1,243 @@
+import CSwiftlet
+import SwiftletCoroutines
+
+/// Turns between two looks at the clock, the descriptors and the inbox. Such a look costs some 300 ns.
+private let turnsPerLook: Int64 = 64
+
+extension EventLoop {
+    // MARK: Waiting
+
+    @inline(__always)
+    func begin(_ context: ContextPointer) -> WaitToken {
+        unsafe core.pointee.last_wait_id &+= 1
+        let id = unsafe core.pointee.last_wait_id
+        unsafe context.pointee.wait_id = id
+        return unsafe WaitToken(context: context, id: id, home: self)
+    }
+
+    @inline(__always)
+    func parkUntilDecided(_ token: WaitToken, until limit: UInt64) -> WaitOutcome {
+        let context = unsafe token.context
+        // The waker may have been at work already, while the wait was being registered.
+        if unsafe context.pointee.wait_id == token.id {
+            if limit != .max { unsafe addTimer(at: limit, order: token.id, UInt64(UnsafeMutableRawPointer(context), .timeout)) }
+            unsafe parkStack(context)
+            if limit != .max, unsafe context.pointee.wait_outcome != WaitOutcome.timedOut.rawValue { timerIsStale() }
+        } else {
+            // Decided before it was parked: its item is in the queue and must be taken by this stack.
+            unsafe parkStack(context)
+        }
+        return unsafe WaitOutcome(rawValue: context.pointee.wait_outcome).unsafelyUnwrapped
+    }
+
+    @inline(__always)
+    @discardableResult
+    func decideHere(_ context: ContextPointer, _ id: UInt64, _ outcome: WaitOutcome) -> Bool {
+        guard unsafe context.pointee.wait_id == id else { return false }
+        unsafe context.pointee.wait_id = 0
+        unsafe context.pointee.wait_outcome = outcome.rawValue
+        unsafe swiftlet_ring_push(&core.pointee.ready, UInt64(UnsafeMutableRawPointer(context), .stack))
+        return true
+    }
+
+    /// Leaves the running stack, which somebody has taken note of, and continues with the next work.
+    @inline(__always)
+    func parkStack(_ context: ContextPointer) {
+        unsafe swiftlet_counter_add(&core.pointee.parks, 1)
+        if unsafe context.pointee.is_isolated { unsafe parkIsolated(context) } else { switchToNext() }
+    }
+
+    /// Fibers that hand over to fibers do so directly, without a scheduler in between.
+    @inline(__always)
+    private func switchToNext() {
+        let ready = unsafe core.pointee.ready
+        if unsafe core.pointee.budget > 0, unsafe ready.head != ready.tail {
+            let item = unsafe ready.items[Int(ready.head & ready.mask)]
+            if item & UInt64.tagMask == ReadyTag.stack.rawValue {
+                unsafe core.pointee.ready.head &+= 1
+                unsafe core.pointee.budget -= 1
+                unsafe swiftlet_counter_add(&core.pointee.turns, 1)
+                unsafe swiftlet_switch(item.pointer.assumingMemoryBound(to: swiftlet_context.self))
+                return
+            }
+        }
+        unsafe swiftlet_switch(makeLeader())
+    }
+
+    @inline(never)
+    private func parkIsolated(_ context: ContextPointer) {
+        unsafe core.pointee.isolated_parked += 1
+        switchToNext()
+        unsafe core.pointee.isolated_parked -= 1
+    }
+
+    /// A stack on which the scheduler will go on.
+    func makeLeader() -> ContextPointer {
+        guard let leader = unsafe swiftlet_stack_acquire(thread, StackSize.default) else {
+            // Without a stack nothing can go on, and the parked one cannot be told.
+            fatalError("\(StackError(size: StackSize.default, errno: swiftlet_errno()))")
+        }
+        unsafe swiftlet_context_start(
+            leader, { unsafe Unmanaged<EventLoop>.fromOpaque($0!).takeUnretainedValue().lead() },
+            unsafe Unmanaged.passUnretained(self).toOpaque())
+        unsafe leader.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
+        return unsafe leader
+    }
+
+    // MARK: Leading
+
+    /// Works until a parked stack is to be continued; answers that one.
+    private func lead() -> ContextPointer {
+        let context = unsafe thread.pointee.current!
+        while true {
+            if unsafe core.pointee.budget <= 0 { look(mayTrim: false) }
+            let item = unsafe swiftlet_ring_pop(&core.pointee.ready)
+            if item == 0 {
+                waitForWork()
+                continue
+            }
+            unsafe core.pointee.budget -= 1
+            unsafe swiftlet_counter_add(&core.pointee.turns, 1)
+            switch item.tag {
+            case .stack: return unsafe item.pointer.assumingMemoryBound(to: swiftlet_context.self)
+            case .fiber:
+                let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).takeRetainedValue()
+                if let own = unsafe runFiber(fiber, on: context) { return unsafe own }
+            case .job: unsafe runJob(item.pointer, on: context)
+            case .isolatedJob:
+                if unsafe core.pointee.isolated_parked > 0, !configuration.interleavesIsolatedJobs {
+                    unsafe swiftlet_ring_push(&core.pointee.held, item)
+                } else {
+                    unsafe runIsolatedJob(item.pointer, on: context)
+                }
+            case .callback: unsafe Unmanaged<Callback>.fromOpaque(item.pointer).takeRetainedValue().run()
+            case .decision, .timeout: break  // never in this queue
+            }
+        }
+    }
+
+    private func runJob(_ job: UnsafeMutableRawPointer, on context: ContextPointer) {
+        unsafe swiftlet_counter_add(&core.pointee.jobs, 1)
+        unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_TASK.rawValue)
+        unsafe context.pointee.run &+= 1
+        unsafe executors.run(job)
+        unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
+    }
+
+    private func runIsolatedJob(_ job: UnsafeMutableRawPointer, on context: ContextPointer) {
+        unsafe swiftlet_counter_add(&core.pointee.jobs, 1)
+        unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_TASK.rawValue)
+        unsafe context.pointee.run &+= 1
+        unsafe context.pointee.is_isolated = true
+        unsafe executors.runIsolated(job)
+        unsafe context.pointee.is_isolated = false
+        unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
+        // The held ones came before whatever is in the queue now, but that has waited too: they go to its end.
+        if unsafe core.pointee.isolated_parked == 0 {
+            while case let held = unsafe swiftlet_ring_pop(&core.pointee.held), held != 0 {
+                unsafe swiftlet_ring_push(&core.pointee.ready, held)
+            }
+        }
+    }
+
+    // MARK: Timers, descriptors, other threads
+
+    func addTimer(at deadline: UInt64, order: UInt64, _ item: UInt64) {
+        unsafe swiftlet_timer_heap_push(
+            &core.pointee.timers, swiftlet_timer(deadline: deadline, order: order, item: item))
+    }
+
+    /// A wait with a timer ended otherwise. The entry stays until most are of that sort.
+    private func timerIsStale() {
+        unsafe core.pointee.stale_timers += 1
+        guard unsafe core.pointee.stale_timers > 64, unsafe core.pointee.stale_timers * 2 > core.pointee.timers.count else { return }
+        unsafe core.pointee.stale_timers = 0
+        unsafe swiftlet_timer_heap_sweep(&core.pointee.timers) { timer in
+            let item = unsafe timer!.pointee.item
+            guard item.tag == .timeout else { return true }
+            // Safe: contexts stay mapped; a number that differs means that the wait is over.
+            let context = unsafe item.pointer.assumingMemoryBound(to: swiftlet_context.self)
+            return unsafe context.pointee.wait_id == timer!.pointee.order
+        }
+    }
+
+    private func fireDueTimers() {
+        guard unsafe core.pointee.timers.count > 0 else { return }
+        let now = swiftlet_now()
+        while unsafe core.pointee.timers.count > 0, unsafe core.pointee.timers.timers[0].deadline <= now {
+            let timer = unsafe swiftlet_timer_heap_pop(&core.pointee.timers)
+            if timer.item.tag == .timeout {
+                let context = unsafe timer.item.pointer.assumingMemoryBound(to: swiftlet_context.self)
+                if unsafe !decideHere(context, timer.order, .timedOut), unsafe core.pointee.stale_timers > 0 {
+                    unsafe core.pointee.stale_timers -= 1
+                }
+            } else {
+                unsafe swiftlet_ring_push(&core.pointee.ready, timer.item)
+            }
+        }
+    }
+
+    private func takeInbox() {
+        guard unsafe !swiftlet_inbox_is_empty(inbox) else { return }
+        var messages: UnsafeMutablePointer<swiftlet_message>?
+        let count = unsafe swiftlet_inbox_take(inbox, &messages)
+        unsafe swiftlet_counter_add(&core.pointee.foreign_wakes, UInt64(count))
+        for index in 0..<count {
+            let message = unsafe messages![index]
+            if message.item.tag == .decision {
+                let context = unsafe message.item.pointer.assumingMemoryBound(to: swiftlet_context.self)
+                let outcome = WaitOutcome(rawValue: CInt(message.argument & 7))!
+                unsafe decideHere(context, message.argument >> 3, outcome)
+            } else {
+                unsafe swiftlet_ring_push(&core.pointee.ready, message.item)
+            }
+        }
+    }
+
+    /// Fires timers, takes messages and looks at descriptors, without sleeping.
+    private func look(mayTrim: Bool) {
+        unsafe core.pointee.budget = turnsPerLook
+        fireDueTimers()
+        takeInbox()
+        if unsafe thread.pointee.has_abandoned { unsafe swiftlet_thread_take_abandoned(thread) }
+        if descriptors.watchesAny {
+            unsafe swiftlet_counter_add(&core.pointee.polls, 1)
+            descriptors.poll(for: self, timeout: 0)
+        }
+        if mayTrim { unsafe swiftlet_stack_trim(thread, configuration.pooledStacks, 64) }
+    }
+
+    /// Nothing is ready: sleeps until something may be.
+    private func waitForWork() {
+        look(mayTrim: true)
+        if unsafe swiftlet_ring_count(&core.pointee.ready) > 0 { return }
+        var timeout: Int64 = -1
+        if unsafe core.pointee.timers.count > 0 {
+            let now = swiftlet_now(), deadline = unsafe core.pointee.timers.timers[0].deadline
+            if deadline <= now { return }
+            timeout = Int64(clamping: deadline - now)
+        }
+        var suspicion: DeadlockReport?
+        if timeout < 0 {
+            switch deadlockVerdict() {
+            case .certain: return
+            case .likely(let report):
+                suspicion = report
+                timeout = 1_000_000_000
+            case .none: break
+            }
+        }
+        guard unsafe swiftlet_inbox_prepare_sleep(inbox) else { return }
+        unsafe swiftlet_counter_set(&core.pointee.is_polling, 1)
+        unsafe swiftlet_counter_add(&core.pointee.sleeps, 1)
+        descriptors.poll(for: self, timeout: timeout)
+        unsafe swiftlet_counter_set(&core.pointee.is_polling, 0)
+        unsafe swiftlet_inbox_end_sleep(inbox)
+        fireDueTimers()
+        takeInbox()
+        if let suspicion, unsafe swiftlet_ring_count(&core.pointee.ready) == 0 {
+            unsafe hasReportedDeadlock = true
+            Report(.deadlock, "\(suspicion)\n(some task of this loop may still be resumed by another thread)").post()
+        }
+    }
+}

@@ -1,0 +1,188 @@
+import CSwiftlet
+import SwiftletCoroutines
+import Synchronization
+
+/// A region of synchronous code that can be cancelled as a whole.
+///
+/// Cancellation is level-triggered: once the scope is cancelled, or its deadline has passed, every wait inside it
+/// throws `CancellationError` until the region is left. Of nested deadlines the nearest wins.
+///
+/// States: open -> cancelled | expired; a scope never goes back. A shield is a scope that what lies outside cannot
+/// reach into.
+///
+/// Thread rules: a scope belongs to the flow of control that opened it; `cancel()` may be called from any thread.
+@safe
+public final class CancelScope: @unchecked Sendable {
+    private enum State: Int {
+        case open = 0
+        case cancelled = 1
+        case expired = 2
+    }
+
+    // Set on the scope's own thread, apart from `cancel()`.
+    private let state = Atomic<Int>(State.open.rawValue)
+    private let parent: CancelScope?
+    private let isShield: Bool
+    let deadlineNanoseconds: UInt64
+    private let flow: ContextPointer
+    private let home: WaitHome
+
+    init(deadline: Deadline?, isShield: Bool = false) {
+        let thread = unsafe currentThread()
+        unsafe flow = unsafe flowOfControl(thread.pointee.current)
+        home = unsafe thread.pointee.home
+        parent = unsafe flow.pointee.scope.map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
+        self.isShield = isShield
+        deadlineNanoseconds = deadline?.nanoseconds ?? .max
+    }
+
+    /// Cancels the region: its pending wait and all later ones throw. Waits inside a shield go on.
+    public func cancel() {
+        let (exchanged, _) = state.compareExchange(
+            expected: State.open.rawValue, desired: State.cancelled.rawValue, ordering: .acquiringAndReleasing)
+        guard exchanged else { return }
+        if let loop = home as? EventLoop, !loop.isCurrent {
+            loop.perform { self.endPendingWait() }
+        } else {
+            endPendingWait()
+        }
+    }
+
+    /// The scope was cancelled, or its deadline has passed during a wait in it.
+    public var isCancelled: Bool { state.load(ordering: .acquiring) != State.open.rawValue }
+
+    /// The deadline passed during a wait, so that the region was ended by time.
+    public var hasExpired: Bool { state.load(ordering: .acquiring) == State.expired.rawValue }
+
+    func expire() {
+        _ = state.compareExchange(
+            expected: State.open.rawValue, desired: State.expired.rawValue, ordering: .acquiringAndReleasing)
+    }
+
+    /// Runs the body as this scope's region.
+    func enter<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+        let earlier = unsafe flow.pointee.scope
+        unsafe flow.pointee.scope = unsafe Unmanaged.passUnretained(self).toOpaque()
+        defer { unsafe flow.pointee.scope = unsafe earlier }
+        return try body()
+    }
+
+    /// Throws when this scope or one around it is cancelled; else the scope with the nearest deadline before `limit`.
+    func nearestDeadline(before limit: UInt64) throws -> CancelScope? {
+        var nearest: CancelScope?
+        var limit = limit
+        var scope: CancelScope? = self
+        while let current = scope {
+            if current.isCancelled { throw CancellationError() }
+            if current.deadlineNanoseconds < limit {
+                limit = current.deadlineNanoseconds
+                nearest = current
+            }
+            if current.isShield { break }
+            scope = current.parent
+        }
+        if let nearest, nearest.deadlineNanoseconds <= swiftlet_now() {
+            nearest.expire()
+            throw CancellationError()
+        }
+        return nearest
+    }
+
+    /// A shield lies between here and the owner of the flow.
+    var isShieldedFromOutside: Bool {
+        var scope: CancelScope? = self
+        while let current = scope {
+            if current.isShield { return true }
+            scope = current.parent
+        }
+        return false
+    }
+
+    static func isShielded(_ flow: ContextPointer) -> Bool {
+        unsafe flow.pointee.scope.map {
+            unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue().isShieldedFromOutside
+        } ?? false
+    }
+
+    /// Is this scope among those that the flow's pending wait listens to?
+    private var isHeard: Bool {
+        var scope = unsafe flow.pointee.scope.map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
+        while let current = scope {
+            if current === self { return true }
+            if current.isShield { return false }
+            scope = current.parent
+        }
+        return false
+    }
+
+    private func endPendingWait() {
+        guard isHeard, let parked = unsafe flow.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
+        let id = unsafe parked.pointee.wait_id
+        if id != 0 { unsafe home.decide(parked, id, .cancelled) }
+    }
+}
+
+/// Runs a region that can be cancelled as a whole.
+///
+/// - Returns: what the body returns.
+/// - Throws: what the body throws; `CancellationError` from its waits once the scope is cancelled.
+public func withCancelScope<Value>(_ body: (CancelScope) throws -> Value) throws -> Value {
+    let scope = CancelScope(deadline: nil)
+    return try scope.enter { () throws -> Value in try body(scope) }
+}
+
+/// Runs a region whose waits must end by a deadline.
+///
+/// - Throws: `DeadlineExceeded` when the deadline ended the region; else what the body throws.
+public func withDeadline<Value>(_ deadline: Deadline, _ body: () throws -> Value) throws -> Value {
+    let scope = CancelScope(deadline: deadline)
+    do {
+        return try scope.enter(body)
+    } catch is CancellationError where scope.hasExpired {
+        throw DeadlineExceeded()
+    }
+}
+
+/// Runs a region whose waits must end within a duration from now.
+///
+/// - Throws: `DeadlineExceeded` when the time ran out; else what the body throws.
+public func withTimeout<Value>(_ duration: Duration, _ body: () throws -> Value) throws -> Value {
+    try withDeadline(.after(duration), body)
+}
+
+/// Runs a region that no cancellation from outside reaches: for cleaning up. Deadlines and scopes opened inside work.
+public func shielded<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+    try CancelScope(deadline: nil, isShield: true).enter(body)
+}
+
+/// Throws `CancellationError` when the calling fiber, task or an enclosing scope is cancelled.
+public func checkCancellation() throws {
+    let flow = unsafe flowOfControl(currentThread().pointee.current)
+    if let scope = unsafe flow.pointee.scope {
+        let innermost = unsafe Unmanaged<CancelScope>.fromOpaque(scope).takeUnretainedValue()
+        _ = try innermost.nearestDeadline(before: .max)
+        if innermost.isShieldedFromOutside { return }
+    }
+    try unsafe flow.checkOwnerCancellation()
+}
+
+/// A deadline passed before the work was done.
+public struct DeadlineExceeded: Error, Hashable, CustomStringConvertible {
+    public init() {}
+    public var description: String { "the deadline passed before the work was done" }
+}
+
+extension ContextPointer {
+    /// Throws when the fiber or task that this flow of control belongs to is cancelled.
+    @inline(__always)
+    func checkOwnerCancellation() throws {
+        switch unsafe Int(pointee.kind) {
+        case Int(SWIFTLET_KIND_FIBER.rawValue):
+            if unsafe Unmanaged<AnyFiber>.fromOpaque(pointee.owner).takeUnretainedValue().isCancelled {
+                throw CancellationError()
+            }
+        case Int(SWIFTLET_KIND_TASK.rawValue): try Task.checkCancellation()
+        default: if unsafe swiftlet_current_task() != nil { try Task.checkCancellation() }
+        }
+    }
+}

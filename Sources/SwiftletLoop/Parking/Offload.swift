@@ -1,0 +1,122 @@
+import CSwiftlet
+import Glibc
+import SwiftletCoroutines
+import Synchronization
+
+/// Threads for work that cannot be made to park: `getaddrinfo`, disk files, C code that computes.
+///
+/// Bounded: at most `capacity` threads; further work queues in order. An idle thread ends after ten seconds.
+@safe
+final class OffloadPool: @unchecked Sendable {
+    static let shared = OffloadPool(capacity: min(32, sysconf(Int32(_SC_NPROCESSORS_ONLN)) + 4))
+
+    private struct State {
+        var queue: [@Sendable () -> Void] = []
+        var head = 0
+        var threads = 0
+        var idle = 0
+    }
+
+    private let capacity: Int
+    private var state = State()  // under the mutex
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+    // Lives as long as the process: its threads refer to it.
+    init(capacity: Int) {
+        self.capacity = capacity
+        unsafe pthread_mutex_init(mutex, nil)
+        unsafe pthread_cond_init(condition, nil)
+    }
+
+    func submit(_ work: @escaping @Sendable () -> Void) {
+        unsafe pthread_mutex_lock(mutex)
+        state.queue.append(work)
+        var startsThread = false
+        if state.idle > 0 {
+            unsafe pthread_cond_signal(condition)
+        } else if state.threads < capacity {
+            state.threads += 1
+            startsThread = true
+        }
+        unsafe pthread_mutex_unlock(mutex)
+        if startsThread { startThread() }
+    }
+
+    private func startThread() {
+        var thread = pthread_t()
+        let status = unsafe pthread_create(
+            &thread, nil,
+            { pool in
+                unsafe swiftlet_thread_name("swiftlet-offload")
+                unsafe Unmanaged<OffloadPool>.fromOpaque(pool!).takeUnretainedValue().serve()
+                return nil
+            }, unsafe Unmanaged.passUnretained(self).toOpaque())
+        if status == 0 {
+            pthread_detach(thread)
+            return
+        }
+        unsafe pthread_mutex_lock(mutex)
+        state.threads -= 1
+        let isAlone = state.threads == 0
+        unsafe pthread_mutex_unlock(mutex)
+        // Others will serve the queue. With none at all, the work is done here rather than never.
+        if isAlone { while let work = next(mayWait: false) { work() } }
+    }
+
+    private func serve() {
+        while let work = next(mayWait: true) { work() }
+    }
+
+    private func next(mayWait: Bool) -> (@Sendable () -> Void)? {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        while state.head == state.queue.count {
+            state.queue.removeAll(keepingCapacity: true)
+            state.head = 0
+            guard mayWait else { return nil }
+            var limit = timespec()
+            unsafe clock_gettime(CLOCK_REALTIME, &limit)
+            limit.tv_sec += 10
+            state.idle += 1
+            let status = unsafe pthread_cond_timedwait(condition, mutex, &limit)
+            state.idle -= 1
+            if status == ETIMEDOUT, state.head == state.queue.count {
+                state.threads -= 1
+                return nil
+            }
+        }
+        let work = state.queue[state.head]
+        state.queue[state.head] = {}
+        state.head += 1
+        return work
+    }
+}
+
+/// Runs a closure on a thread of a bounded pool, while only the caller waits. For work that blocks and cannot park.
+///
+/// Cancellation: ends the wait; the closure runs to its end and its result is dropped.
+/// - Throws: what the closure throws; `CancellationError`.
+public func toThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) throws -> Value {
+    try offload(work)
+}
+
+private func offload<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) throws -> Value {
+    let done = Waiter<Value>()
+    OffloadPool.shared.submit {
+        do {
+            done.resume(returning: try work())
+        } catch {
+            done.resume(throwing: error)
+        }
+    }
+    return try done.wait(.thread)!
+}
+
+/// Runs a closure on a thread of a bounded pool, from a task.
+///
+/// Cancellation: ends the wait; the closure runs to its end and its result is dropped.
+@concurrent
+public func toThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await parkInTask { try offload(work) }
+}

@@ -1,0 +1,81 @@
+import CSwiftlet
+import SwiftletCoroutines
+
+/// A loop as Swift's concurrency runtime sees it. Two small objects: one that conforms to both protocols would take the
+/// runtime's slow path.
+@safe
+final class LoopExecutors {
+    let task: LoopTaskExecutor
+    let serial: LoopSerialExecutor
+    private let unownedTask: UnownedTaskExecutor
+    private let unownedSerial: UnownedSerialExecutor
+
+    init(_ loop: EventLoop) {
+        task = LoopTaskExecutor(loop)
+        serial = LoopSerialExecutor(loop)
+        unsafe unownedTask = unsafe task.asUnownedTaskExecutor()
+        unsafe unownedSerial = unsafe serial.asUnownedSerialExecutor()
+    }
+
+    @inline(__always)
+    func run(_ job: UnsafeMutableRawPointer) {
+        // Safe: every job in the queue came from `enqueue` as this very pointer, and runs once.
+        unsafe unsafeBitCast(job, to: UnownedJob.self).runSynchronously(on: unownedTask)
+    }
+
+    @inline(__always)
+    func runIsolated(_ job: UnsafeMutableRawPointer) {
+        unsafe unsafeBitCast(job, to: UnownedJob.self).runSynchronously(isolatedTo: unownedSerial, taskExecutor: unownedTask)
+    }
+}
+
+extension UnownedJob {
+    /// The job as a queue item; what `runSynchronously` is later given back.
+    @inline(__always)
+    func item(_ tag: ReadyTag) -> UInt64 {
+        unsafe UInt64(unsafeBitCast(self, to: UnsafeMutableRawPointer.self), tag)
+    }
+}
+
+/// Runs a loop's tasks: for `Task(executorPreference:)` and `withTaskExecutorPreference`.
+@safe
+final class LoopTaskExecutor: TaskExecutor, @unchecked Sendable {
+    // Safe: the loop owns this object; the runtime retains the object only together with jobs, which a closed loop refuses.
+    unowned(unsafe) let loop: EventLoop
+
+    init(_ loop: EventLoop) { unsafe self.loop = loop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        unsafe loop.submit(UnownedJob(job).item(.job))
+    }
+}
+
+/// Runs actors that choose a loop as their executor, one job at a time.
+@safe
+final class LoopSerialExecutor: SerialExecutor, @unchecked Sendable {
+    unowned(unsafe) let loop: EventLoop
+
+    init(_ loop: EventLoop) { unsafe self.loop = loop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        unsafe loop.submit(UnownedJob(job).item(.isolatedJob))
+    }
+
+    func isIsolatingCurrentContext() -> Bool? {
+        guard unsafe loop.isCurrent else { return false }
+        return unsafe flowOfControl(loop.thread.pointee.current).pointee.is_isolated
+    }
+
+    func checkIsolated() {
+        precondition(isIsolatingCurrentContext() == true, "not running on this loop's serial executor")
+    }
+}
+
+extension EventLoop {
+    /// This loop for `Task(executorPreference:)` and `withTaskExecutorPreference`.
+    public var taskExecutor: any TaskExecutor { unsafe executors.task }
+
+    /// This loop as the executor of an actor: `nonisolated var unownedExecutor { loop.serialExecutor }`. Its jobs run on
+    /// the loop's thread, one at a time; while one is parked the others wait.
+    public var serialExecutor: UnownedSerialExecutor { unsafe executors.serial.asUnownedSerialExecutor() }
+}
