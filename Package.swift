@@ -21,6 +21,7 @@ let package = Package(
     products: [
         .library(name: "Swiftlet", targets: ["Swiftlet"]),
         .library(name: "SwiftletCoroutines", targets: ["SwiftletCoroutines"]),
+        .library(name: "SwiftletLoop", targets: ["SwiftletLoop"]),
         .library(name: "SwiftletHTTP", targets: ["SwiftletHTTP"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
