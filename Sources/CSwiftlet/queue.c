@@ -30,25 +30,40 @@ void swiftlet_ring_grow(swiftlet_ring *ring) {
   ring->mask = 2 * count - 1;
 }
 
-bool swiftlet_inbox_initialize(swiftlet_inbox *inbox) {
+void swiftlet_inbox_initialize(swiftlet_inbox *inbox) {
   memset(inbox, 0, sizeof *inbox);
   pthread_mutex_init(&inbox->lock, NULL);
-  inbox->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  return inbox->event >= 0;
+  inbox->event = -1;
 }
 
-void swiftlet_inbox_destroy(swiftlet_inbox *inbox) {
-  if (inbox->event >= 0) close(inbox->event);
+uint64_t swiftlet_inbox_open(swiftlet_inbox *inbox) {
+  int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (event < 0) return 0;
+  pthread_mutex_lock(&inbox->lock);
+  inbox->event = event;
+  inbox->is_open = true;
+  inbox->is_sleeping = false;
+  uint64_t epoch = ++inbox->epoch;
+  pthread_mutex_unlock(&inbox->lock);
+  return epoch;
+}
+
+void swiftlet_inbox_close(swiftlet_inbox *inbox) {
+  pthread_mutex_lock(&inbox->lock);
+  if (inbox->is_open) close(inbox->event);
   inbox->event = -1;
+  inbox->is_open = false;
   free(inbox->messages);
   free(inbox->taken);
   inbox->messages = inbox->taken = NULL;
-  inbox->count = inbox->capacity = inbox->taken_capacity = 0;
+  inbox->capacity = inbox->taken_capacity = 0;
+  __atomic_store_n(&inbox->count, 0, __ATOMIC_RELEASE);
+  pthread_mutex_unlock(&inbox->lock);
 }
 
-bool swiftlet_inbox_post(swiftlet_inbox *inbox, uint64_t item, uint64_t argument) {
+bool swiftlet_inbox_post(swiftlet_inbox *inbox, uint64_t epoch, uint64_t item, uint64_t argument) {
   pthread_mutex_lock(&inbox->lock);
-  bool accepted = !inbox->is_closed;
+  bool accepted = inbox->is_open && (epoch == 0 || epoch == inbox->epoch);
   if (accepted) {
     if (inbox->count == inbox->capacity) {
       size_t capacity = inbox->capacity ? inbox->capacity * 2 : 64;
@@ -100,12 +115,6 @@ void swiftlet_inbox_end_sleep(swiftlet_inbox *inbox) {
   pthread_mutex_unlock(&inbox->lock);
   if (was_woken)
     while (read(inbox->event, &counter, sizeof counter) < 0 && errno == EINTR) {}
-}
-
-void swiftlet_inbox_close(swiftlet_inbox *inbox) {
-  pthread_mutex_lock(&inbox->lock);
-  inbox->is_closed = true;
-  pthread_mutex_unlock(&inbox->lock);
 }
 
 static bool is_before(const swiftlet_timer *a, const swiftlet_timer *b) {

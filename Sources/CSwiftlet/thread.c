@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -53,8 +54,6 @@ static void thread_ends(void *argument) {
   }
   if (thread->greenlets) thread->release_greenlets(thread->greenlets);
   thread->greenlets = NULL;
-  if (thread->blocking) thread->release_blocking(thread->blocking);
-  thread->blocking = NULL;
   swiftlet_stack_pool_destroy(thread);
   pthread_mutex_lock(&records_lock);
   record->is_alive = false;
@@ -75,10 +74,18 @@ swiftlet_thread *swiftlet_thread_make(void) {
   thread_record *record = free_records;
   if (record) free_records = record->next_free;
   pthread_mutex_unlock(&records_lock);
-  if (!record) record = malloc(sizeof *record);
-  if (!record) abort();
+  if (!record) {
+    record = calloc(1, sizeof *record);
+    if (!record) abort();
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&record->thread.blocking_lock, NULL);
+    pthread_cond_init(&record->thread.blocking_condition, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    swiftlet_inbox_initialize(&record->thread.inbox);
+  }
   pthread_mutex_lock(&records_lock);
-  memset(record, 0, sizeof *record);
   record->is_alive = true;
   record->thread.serial = ++last_serial;
   pthread_mutex_unlock(&records_lock);
@@ -89,6 +96,7 @@ swiftlet_thread *swiftlet_thread_make(void) {
   thread->errno_address = &errno;
   thread->exception_globals = __cxa_get_globals ? __cxa_get_globals() : thread->spare_exception_globals;
   for (int i = 0; i < SWIFTLET_WORDS; i++) thread->words[i] = &thread->spare_words[i];
+  memset(&thread->root, 0, sizeof thread->root);
   thread->root.thread = thread;
   thread->root.kind = SWIFTLET_KIND_ROOT;
   thread->root.is_live = true;
@@ -158,6 +166,7 @@ void swiftlet_thread_reset_after_fork(void) {
   if (!thread) return;
   thread->live = NULL;
   thread->loop = NULL;
+  thread->core = NULL;
   thread->pool = NULL;  // the stacks stay mapped: whatever they hold belongs to the parent's story
   thread->kernel_id = (int)syscall(SYS_gettid);
 }

@@ -9,6 +9,7 @@
 #include "swiftlet_stack.h"
 #include "swiftlet_thread_state.h"
 #include "swiftlet_queue.h"
+#include "swiftlet_wait.h"
 #include "swiftlet_kernel.h"
 #include "swiftlet_backtrace.h"
 

@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdbool.h>
+#include <pthread.h>
+
+#include "swiftlet_queue.h"
 
 typedef struct swiftlet_context swiftlet_context;
 typedef struct swiftlet_thread swiftlet_thread;
@@ -44,6 +47,7 @@ struct swiftlet_context {
   void *wait_object;                   // what it waits on, for reports; not owned
   int wait_kind;                       // how to read wait_object
   bool wait_is_shielded;               // cancellation must not end this wait
+  bool owner_is_cancelled;             // the fiber that runs here was told to end
 
   uint8_t kind;                        // swiftlet_kind
   bool is_isolated;                    // runs a job of the main actor or of a loop's serial executor
@@ -82,16 +86,23 @@ struct swiftlet_thread {
   bool is_sanitized;
   bool has_task_state;                 // the probe succeeded: Swift jobs may park here
   bool has_abandoned;                  // `abandoned` is not empty; read without the lock
-  void *loop;                          // the Swift loop of this thread; owned by it until closed
+  swiftlet_loop_core *core;            // the loop of this thread, while it has one
+  void *loop;                          // its Swift object; owned until closed
   void (*release_loop)(void *loop);
-  void *blocking;                      // where waits of a thread without loop block; owned
-  void (*release_blocking)(void *blocking);
+  uint64_t last_wait_id;               // never reused, also not by later threads with this record
+  uint64_t first_wait_id;              // of the present loop: messages for earlier waits are void
   swiftlet_context root;
   swiftlet_context *live;              // suspended or running contexts with an `abandon` function
   void *pool;                          // swiftlet_stack_pool
   void *greenlets;                     // owned by Swift; see GreenletThread.swift
   void (*release_greenlets)(void *greenlets);
   void *abandoned;                     // see swiftlet_thread.c
+  swiftlet_inbox inbox;                // messages of other threads for the loop
+  // Waiting without a loop blocks here; the pending wait is under the lock, since another thread decides it.
+  pthread_mutex_t blocking_lock;
+  pthread_cond_t blocking_condition;
+  uint64_t blocking_wait;
+  int blocking_outcome;
   uint64_t spare_words[SWIFTLET_WORDS];
   uint64_t spare_exception_globals[2];
   int kernel_id;
@@ -105,6 +116,10 @@ swiftlet_thread *swiftlet_thread_make(void);
 
 /// This thread's record, or NULL before its first coroutine operation.
 static inline swiftlet_thread *swiftlet_thread_if_made(void) { return swiftlet_this_thread; }
+
+// Swift's `&pointer.pointee.field` is not promised to be the field's own address.
+static inline swiftlet_context *swiftlet_thread_root(swiftlet_thread *thread) { return &thread->root; }
+static inline swiftlet_inbox *swiftlet_thread_inbox(swiftlet_thread *thread) { return &thread->inbox; }
 
 /// Saves the callee-saved registers and the floating-point control words on the current stack, stores the
 /// stack pointer, and continues on the other stack. Assembly.

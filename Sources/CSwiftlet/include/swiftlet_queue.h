@@ -58,12 +58,15 @@ typedef struct swiftlet_timer_heap {
   size_t count, capacity;
 } swiftlet_timer_heap;
 
+struct swiftlet_context;
+
 /// A loop's state that its scheduler touches at every turn, and what a watching thread may read of it.
 typedef struct swiftlet_loop_core {
   swiftlet_ring ready;
   swiftlet_ring held;              // isolated jobs that wait until the parked one has gone on
   swiftlet_timer_heap timers;
-  uint64_t last_wait_id;
+  void *loop;                      // the Swift loop; not owned
+  struct swiftlet_context *(*lead)(void *loop);
   int64_t budget;                  // turns left before timers, descriptors and the inbox are looked at
   uint64_t isolated_parked;        // parked stacks that run an isolated job
   uint64_t turns;                  // counters: see swiftlet_counter_get
@@ -77,15 +80,19 @@ typedef struct swiftlet_inbox {
   swiftlet_message *messages, *taken;
   size_t count, capacity, taken_capacity;
   int event;                 // eventfd, written when a message comes while the consumer sleeps or is about to
-  bool is_sleeping, is_closed;
+  bool is_sleeping, is_open;
+  uint64_t epoch;            // counts openings: a loop's inbox lies in its thread's record, which later loops reuse
 } swiftlet_inbox;
 
-/// False with errno set when the kernel has no eventfd left.
-bool swiftlet_inbox_initialize(swiftlet_inbox *inbox);
-void swiftlet_inbox_destroy(swiftlet_inbox *inbox);
+/// Once in the inbox's life.
+void swiftlet_inbox_initialize(swiftlet_inbox *inbox);
 
-/// False when the inbox is closed.
-bool swiftlet_inbox_post(swiftlet_inbox *inbox, uint64_t item, uint64_t argument);
+/// Answers the new epoch, or 0 with errno set when the kernel has no eventfd left.
+uint64_t swiftlet_inbox_open(swiftlet_inbox *inbox);
+void swiftlet_inbox_close(swiftlet_inbox *inbox);
+
+/// False when the inbox is closed, or open for another epoch than the wanted one (0: any).
+bool swiftlet_inbox_post(swiftlet_inbox *inbox, uint64_t epoch, uint64_t item, uint64_t argument);
 
 /// Everything posted so far, valid until the next call.
 size_t swiftlet_inbox_take(swiftlet_inbox *inbox, swiftlet_message **messages);
@@ -93,7 +100,6 @@ size_t swiftlet_inbox_take(swiftlet_inbox *inbox, swiftlet_message **messages);
 /// Announces that the consumer is going to sleep. False when there is something to take first.
 bool swiftlet_inbox_prepare_sleep(swiftlet_inbox *inbox);
 void swiftlet_inbox_end_sleep(swiftlet_inbox *inbox);
-void swiftlet_inbox_close(swiftlet_inbox *inbox);
 
 static inline bool swiftlet_inbox_is_empty(const swiftlet_inbox *inbox) {
   return __atomic_load_n(&inbox->count, __ATOMIC_ACQUIRE) == 0;

@@ -71,7 +71,7 @@ public final class Descriptor: @unchecked Sendable {
 
     private func wait(_ side: Readiness, on loop: EventLoop, until deadline: Deadline?) throws {
         let number = number
-        switch try loop.descriptors.wait(number, side, until: deadline) {
+        switch try unsafe loop.descriptors.wait(number, side, until: deadline) {
         case .timedOut: throw DeadlineExceeded()
         case .closed: throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)
         default: return
@@ -83,8 +83,8 @@ public final class Descriptor: @unchecked Sendable {
         loop = new
         let entry = unsafe new.descriptors.entry(number)
         // A number that was used before without our notice: what was known of it is void.
-        if unsafe entry.pointee.isWatched { new.descriptors.forget(number, for: new) }
-        _ = try new.descriptors.watch(number)
+        if unsafe entry.pointee.isWatched { unsafe new.descriptors.forget(number, for: new) }
+        _ = try unsafe new.descriptors.watch(number)
         generation = unsafe new.descriptors.entry(number).pointee.generation
     }
 
@@ -93,12 +93,12 @@ public final class Descriptor: @unchecked Sendable {
         self.loop = nil
         let number = number
         if loop.isCurrent {
-            loop.descriptors.forget(number, for: loop)
+            unsafe loop.descriptors.forget(number, for: loop)
         } else {
             let generation = generation
             loop.perform {
                 guard unsafe loop.descriptors.entry(number).pointee.generation == generation else { return }
-                loop.descriptors.forget(number, for: loop)
+                unsafe loop.descriptors.forget(number, for: loop)
             }
         }
     }
@@ -144,8 +144,8 @@ public func waitUntilReady(_ number: CInt, for side: Readiness, until deadline: 
     let entry = unsafe loop.descriptors.entry(number)
     unsafe entry.pointee.isReadable = false
     unsafe entry.pointee.isWritable = false
-    guard try loop.descriptors.watch(number) else { return true }
-    switch try loop.descriptors.wait(number, side, until: deadline) {
+    guard try unsafe loop.descriptors.watch(number) else { return true }
+    switch try unsafe loop.descriptors.wait(number, side, until: deadline) {
     case .timedOut: return false
     case .closed: throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)
     default: return true
@@ -155,5 +155,5 @@ public func waitUntilReady(_ number: CInt, for side: Readiness, until deadline: 
 /// Wakes everybody on this loop who waits for a descriptor that is about to be closed elsewhere than by `Descriptor`.
 public func notifyClosing(_ number: CInt) {
     guard let loop = EventLoop.currentIfAny, number >= 0 else { return }
-    loop.descriptors.forget(number, for: loop)
+    unsafe loop.descriptors.forget(number, for: loop)
 }

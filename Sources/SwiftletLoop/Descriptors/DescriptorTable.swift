@@ -149,9 +149,9 @@ final class DescriptorTable {
             let queue = side == .reading ? \Entry.readers : \Entry.writers
             do {
                 let outcome = try park(side == .reading ? .readable : .writable, until: deadline) { token in
-                    unsafe node.pointee.context = unsafe token.context
-                    unsafe node.pointee.id = token.id
-                    unsafe token.context.pointee.wait_object = unsafe UnsafeMutableRawPointer(bitPattern: Int(descriptor))
+                    unsafe node.pointee.context = token.wait.context
+                    unsafe node.pointee.id = token.wait.id
+                    unsafe token.wait.context.pointee.wait_object = unsafe UnsafeMutableRawPointer(bitPattern: Int(descriptor))
                     unsafe entry(descriptor).pointee[keyPath: queue].append(node)
                 }
                 if outcome == .timedOut { unsafe entry(descriptor).pointee[keyPath: queue].remove(node) }

@@ -23,15 +23,10 @@ public struct DeadlockReport: Sendable, CustomStringConvertible {
         "nothing is left that could wake anybody:\n" + entries.map { "  \($0)" }.joined(separator: "\n")
     }
 
-    private static let reports = Locked<[ObjectIdentifier: DeadlockReport]>([:])
-
-    static func latest(of home: WaitHome) -> DeadlockReport {
-        reports.withLock { $0[ObjectIdentifier(home)] } ?? DeadlockReport(entries: [])
-    }
-
-    static func keep(_ report: DeadlockReport, of home: WaitHome) {
-        reports.withLock { $0[ObjectIdentifier(home)] = report }
-    }
+    // A thread's own stack reads it right after it was told.
+    private static let kept = Locked<DeadlockReport>(DeadlockReport(entries: []))
+    static var latest: DeadlockReport { kept.withLock { $0 } }
+    func keep() { DeadlockReport.kept.withLock { $0 = self } }
 }
 
 /// Thrown where the thread's own stack waits on a loop that can never go on.
@@ -47,7 +42,7 @@ extension EventLoop {
     /// here: a suspended task cannot be seen, and some other thread may resume it. With tasks it is only likely, and
     /// reported, once, when nothing has come for a second.
     func deadlockVerdict() -> DeadlockVerdict {
-        let root = unsafe withUnsafeMutablePointer(to: &thread.pointee.root) { unsafe $0 }
+        let root = unsafe swiftlet_thread_root(thread)!
         guard unsafe foreignWaits == 0, unsafe descriptors.waiterCount == 0, unsafe root.pointee.wait_id != 0,
             unsafe WaitKind(rawValue: root.pointee.wait_kind)?.isLocal ?? false
         else { return .none }
@@ -55,7 +50,7 @@ extension EventLoop {
         guard unsafe waiting.allSatisfy({ unsafe WaitKind(rawValue: $0.pointee.wait_kind)?.isLocal ?? false }) else { return .none }
         let report = unsafe DeadlockReport(entries: waiting.map(describeWait) + [describeWait(root)])
         if unsafe core.pointee.jobs > 0 { return unsafe hasReportedDeadlock ? .none : .likely(report) }
-        DeadlockReport.keep(report, of: self)
+        report.keep()
         unsafe decideHere(root, root.pointee.wait_id, .deadlocked)
         return .certain
     }
@@ -74,7 +69,7 @@ extension EventLoop {
     }
 
     private func describeWait(_ context: ContextPointer) -> DeadlockReport.Entry {
-        let flow = unsafe flowOfControl(context)
+        let flow = unsafe swiftlet_flow_of(context)!
         var name = "the thread's own stack"
         var origin: String?
         if unsafe Int(flow.pointee.kind) == Int(SWIFTLET_KIND_FIBER.rawValue) {

@@ -9,34 +9,63 @@ import SwiftletCoroutines
 /// Thread rules: a fiber belongs to its loop. `cancel()`, `join` and reading its result may be done from any thread.
 @safe
 public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
+    @usableFromInline
     enum State: UInt8 {
         case unstarted
         case running
         case finished
     }
 
-    @exclusivity(unchecked) final var state = State.unstarted
+    @usableFromInline @exclusivity(unchecked) final var state = State.unstarted
+    @usableFromInline @exclusivity(unchecked) final var isSuccess = false
     @exclusivity(unchecked) final var isCancelRequested = false
     /// Somebody has looked at the result, or will.
-    @exclusivity(unchecked) final var isObserved = false
+    @usableFromInline @exclusivity(unchecked) final var isObserved = false
+    final let line: UInt32
+    /// Runs the body and keeps its result; gone once it has begun.
+    @exclusivity(unchecked) final var start: ((AnyFiber) -> Void)?
+    // The result: see `Fiber.liesInline`.
+    @usableFromInline @exclusivity(unchecked) final var word: UInt64 = 0
+    @usableFromInline @exclusivity(unchecked) final var box: AnyObject?
+    @usableFromInline @exclusivity(unchecked) final var failure: (any Error)?
     @exclusivity(unchecked) final var context: ContextPointer?
     @exclusivity(unchecked) final var joiners: UnsafeMutablePointer<JoinNode>?
     @exclusivity(unchecked) final var extras: FiberExtras?
     // Safe: a fiber is only run by its loop, and asks for it only while that loop exists or is known to be closed.
-    final unowned(unsafe) let loop: EventLoop
-    final let line: UInt32
+    @usableFromInline final unowned(unsafe) let loop: EventLoop
     private final let file: UnsafePointer<UInt8>
 
-    init(loop: EventLoop, file: StaticString, line: UInt32) {
+    @usableFromInline
+    init(_ start: @escaping (AnyFiber) -> Void, loop: EventLoop, file: StaticString, line: UInt32) {
+        unsafe self.start = start
         unsafe self.loop = loop
         self.line = line
         unsafe self.file = unsafe file.utf8Start
     }
 
+    deinit {
+        if unsafe failure != nil, unsafe !isObserved { reportUnretrieved() }
+    }
+
+    @inline(never)
+    private final func reportUnretrieved() {
+        guard let failure = unsafe failure, !(failure is CancellationError), !(failure is GreenletExit) else { return }
+        Report(
+            .unretrievedError,
+            "\(self) failed and nobody asked: \(failure). Join it, read its error, or catch inside it."
+        ).post()
+    }
+
+    /// A queue item that owns a reference.
+    @usableFromInline
+    final var retainedItem: UInt64 {
+        @inline(__always) get { unsafe UInt64(Unmanaged.passRetained(self).toOpaque(), .fiber) }
+    }
+
     /// The fiber that the caller runs in, if any.
     public static var current: AnyFiber? {
         guard let thread = unsafe swiftlet_thread_if_made() else { return nil }
-        let flow = unsafe flowOfControl(thread.pointee.current)
+        let flow = unsafe swiftlet_flow_of(thread.pointee.current)!
         guard unsafe Int(flow.pointee.kind) == Int(SWIFTLET_KIND_FIBER.rawValue) else { return nil }
         return unsafe Unmanaged<AnyFiber>.fromOpaque(flow.pointee.owner).takeUnretainedValue()
     }
@@ -50,9 +79,19 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     /// `cancel()` was called.
     public final var isCancelled: Bool { unsafe isCancelRequested }
     /// It has finished without an error.
-    public var isSuccessful: Bool { fatalError("abstract") }
+    public final var isSuccessful: Bool { unsafe isSuccess }
+
     /// The error it ended with; looking at it counts as having noticed.
-    public var error: (any Error)? { fatalError("abstract") }
+    public final var error: (any Error)? {
+        unsafe isObserved = true
+        return unsafe failure
+    }
+
+    @usableFromInline
+    final func failureToThrow() -> any Error {
+        unsafe isObserved = true
+        return unsafe failure ?? LoopError.closed  // unfinished: its loop was closed around it
+    }
 
     /// The name given to `spawn`, or `fiber-N` in the order of spawning with names asked for.
     public final var name: String { unsafe extras?.name ?? "fiber at \(origin)" }
@@ -75,6 +114,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         }
         guard unsafe state != .finished, unsafe !isCancelRequested else { return }
         unsafe isCancelRequested = true
+        unsafe context?.pointee.owner_is_cancelled = true
         guard let parked = unsafe context?.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
         if unsafe parked.pointee.wait_id != 0, unsafe !CancelScope.isShielded(context!) {
             unsafe loop.decideHere(parked, parked.pointee.wait_id, .cancelled)
@@ -83,11 +123,13 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
 
     // MARK: Running
 
-    /// Runs the body and keeps its result. On the fiber's stack.
-    func execute() { fatalError("abstract") }
-
     /// Ends a fiber that will never run.
-    func finishUnstarted(_ reason: any Error) { fatalError("abstract") }
+    final func finishUnstarted(_ reason: any Error) {
+        unsafe start = nil
+        unsafe failure = reason
+        makeExtras().neverRan = true
+        finished()
+    }
 
     /// Wakes joiners and calls links, in the order in which they came.
     final func finished() {

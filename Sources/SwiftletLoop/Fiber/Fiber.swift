@@ -1,4 +1,4 @@
-import CSwiftlet
+public import CSwiftlet
 public import SwiftletCoroutines
 
 /// A function that runs on a stack of its own, scheduled by an event loop: it parks where it would block, and the thread
@@ -8,72 +8,68 @@ public import SwiftletCoroutines
 /// let fibers = urls.map { url in spawn { try HTTP.get(url).text } }
 /// try joinAll(fibers)
 /// ```
+///
+/// All state is in `AnyFiber`; what depends on `Value` is inlinable, so that the caller's compiler makes it concrete.
+/// Through unspecialized generics spawning would cost four times as much.
 @safe
 public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
-    enum Content {
-        case body(() throws -> Value)
-        case running
-        case success(Value)
-        case failure(any Error)
-    }
-
-    @exclusivity(unchecked) var content: Content
-
+    @inlinable
     init(_ body: @escaping () throws -> Value, loop: EventLoop, file: StaticString, line: UInt32) {
-        unsafe content = .body(body)
-        super.init(loop: loop, file: file, line: line)
+        super.init(
+            { fiber in
+                let fiber = unsafe unsafeDowncast(fiber, to: Fiber<Value>.self)
+                do {
+                    fiber.keep(try body())
+                } catch {
+                    unsafe fiber.failure = error
+                }
+            }, loop: loop, file: file, line: line)
     }
 
-    deinit {
-        guard case .failure(let error) = unsafe content, unsafe !isObserved, !(error is CancellationError), !(error is GreenletExit)
-        else { return }
-        Report(
-            .unretrievedError,
-            "\(self) failed and nobody asked: \(error). Join it, read its error, or catch inside it."
-        ).post()
-    }
+    /// A value without references and of at most a word lies in the fiber itself, any other in a box.
+    @inlinable
+    @inline(__always)
+    static var liesInline: Bool { _isPOD(Value.self) && MemoryLayout<Value>.size <= 8 }
 
-    override func execute() {
-        guard case .body(let body) = unsafe content else { return }
-        unsafe content = .running
-        do {
-            unsafe content = .success(try body())
-        } catch {
-            unsafe content = .failure(error)
+    @inlinable
+    @inline(__always)
+    func keep(_ value: Value) {
+        if Self.liesInline {
+            // Safe: it fits, and the word is aligned for everything that fits.
+            _ = unsafe withUnsafeMutablePointer(to: &word) {
+                unsafe UnsafeMutableRawPointer($0).initializeMemory(as: Value.self, to: value)
+            }
+        } else {
+            unsafe box = ResultBox(value)
         }
+        unsafe isSuccess = true
     }
 
-    override func finishUnstarted(_ reason: any Error) {
-        unsafe content = .failure(reason)
-        makeExtras().neverRan = true
-        finished()
+    @inlinable
+    @inline(__always)
+    func kept() -> Value {
+        if Self.liesInline {
+            return unsafe withUnsafePointer(to: &word) { unsafe UnsafeRawPointer($0).load(as: Value.self) }
+        }
+        return unsafe unsafeDowncast(box.unsafelyUnwrapped, to: ResultBox<Value>.self).value
     }
 
     /// What the body returned; `nil` before its end and after a failure.
-    public var value: Value? {
-        if case .success(let value) = unsafe content { return value }
-        return nil
-    }
-
-    public override var error: (any Error)? {
-        unsafe isObserved = true
-        if case .failure(let error) = unsafe content { return error }
-        return nil
-    }
-
-    public override var isSuccessful: Bool {
-        if case .success = unsafe content { return true }
-        return false
-    }
+    @inlinable
+    public var value: Value? { unsafe isSuccess ? kept() : nil }
 
     /// Waits for the end and returns what the body returned.
     ///
     /// Cancellation: ends the wait, not the fiber.
     /// - Throws: the body's error; `DeadlineExceeded` after `timeout`.
+    @inlinable
     @discardableResult
     public func get(timeout: Duration? = nil) throws -> Value {
-        guard try joinBlocking(until: timeout.map { .after($0) }) else { throw DeadlineExceeded() }
-        return try outcome()
+        if unsafe state != .finished {
+            guard try joinBlocking(until: timeout.map { .after($0) }) else { throw DeadlineExceeded() }
+        }
+        if unsafe isSuccess { return kept() }
+        throw failureToThrow()
     }
 
     /// Waits for the end and returns what the body returned, from a task.
@@ -82,18 +78,19 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
     @discardableResult
     @concurrent
     public func get(timeout: Duration? = nil) async throws -> Value where Value: Sendable {
-        guard try joinBlocking(until: timeout.map { .after($0) }) else { throw DeadlineExceeded() }
-        return try outcome()
+        guard try await joinFromTask(until: timeout.map { .after($0) }) else { throw DeadlineExceeded() }
+        if unsafe isSuccess { return kept() }
+        throw failureToThrow()
     }
+}
 
-    func outcome() throws -> Value {
-        unsafe isObserved = true
-        switch unsafe content {
-        case .success(let value): return value
-        case .failure(let error): throw error
-        case .body, .running: throw LoopError.closed  // its loop was closed around it
-        }
-    }
+/// A fiber's result that does not fit into it.
+@usableFromInline
+final class ResultBox<Value> {
+    @usableFromInline let value: Value
+
+    @inlinable
+    init(_ value: Value) { self.value = value }
 }
 
 /// Makes a fiber that runs the body soon, on the loop of the calling thread.
@@ -105,108 +102,43 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
 ///   - stackSize: bytes of address space for its stack; memory is used only as touched.
 ///   - body: plain synchronous code.
 /// - Returns: the fiber. Its error is reported if nobody ever looks at it.
+@inlinable
 @discardableResult
 public func spawn<Value>(
     name: String? = nil, after delay: Duration? = nil, stackSize: Int = StackSize.default,
     file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping () throws -> Value
 ) -> Fiber<Value> {
     let fiber = Fiber(body, loop: loopForSpawning(), file: file, line: line)
-    if name != nil || stackSize != StackSize.default {
-        let extras = fiber.makeExtras()
-        extras.stackSize = stackSize
-        if let name { extras.setName(name) }
+    if name == nil, delay == nil, stackSize == StackSize.default {
+        unsafe swiftlet_ring_push(&fiber.loop.core.pointee.ready, fiber.retainedItem)
+    } else {
+        unsafe fiber.loop.schedule(fiber, name: name, after: delay, stackSize: stackSize)
     }
-    unsafe fiber.loop.schedule(fiber, after: delay)
     return fiber
 }
 
-extension EventLoop {
-    /// Makes a fiber on this loop, from any thread.
-    @discardableResult
-    public func spawn<Value: Sendable>(
-        name: String? = nil, after delay: Duration? = nil, stackSize: Int = StackSize.default,
-        file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping @Sendable () throws -> Value
-    ) -> Fiber<Value> {
-        let fiber = Fiber(body, loop: self, file: file, line: line)
-        if name != nil || stackSize != StackSize.default {
-            let extras = fiber.makeExtras()
-            extras.stackSize = stackSize
-            if let name { extras.setName(name) }
-        }
-        if isCurrent {
-            schedule(fiber, after: delay)
-        } else {
-            perform { self.schedule(fiber, after: delay) }
-        }
-        return fiber
-    }
-
-    func schedule(_ fiber: AnyFiber, after delay: Duration?) {
-        let item = unsafe UInt64(Unmanaged.passRetained(fiber).toOpaque(), .fiber)
-        if let delay {
-            unsafe core.pointee.last_wait_id += 1
-            unsafe addTimer(at: Deadline.after(delay).nanoseconds, order: core.pointee.last_wait_id, item)
-        } else {
-            unsafe swiftlet_ring_push(&core.pointee.ready, item)
-        }
-    }
-
-    /// Runs a fiber on the leader's stack. One that wants another size of stack gets it: then this answers that stack.
-    @inline(__always)
-    func runFiber(_ fiber: AnyFiber, on context: ContextPointer) -> ContextPointer? {
-        unsafe swiftlet_counter_add(&core.pointee.fibers, 1)
-        if unsafe fiber.isCancelRequested {
-            fiber.finishUnstarted(CancellationError())
-            return nil
-        }
-        if let extras = unsafe fiber.extras, extras.stackSize != StackSize.default {
-            return unsafe ownStack(for: fiber, size: extras.stackSize)
-        }
-        unsafe run(fiber, on: context)
-        return nil
-    }
-
-    @inline(__always)
-    private func run(_ fiber: AnyFiber, on context: ContextPointer) {
-        unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_FIBER.rawValue)
-        unsafe context.pointee.owner = unsafe Unmanaged.passUnretained(fiber).toOpaque()
-        unsafe context.pointee.run &+= 1
-        if let extras = unsafe fiber.extras { unsafe context.pointee.name = unsafe extras.nameBytes.map { unsafe UnsafePointer($0) } }
-        unsafe context.pointee.number = unsafe core.pointee.fibers
-        unsafe fiber.state = .running
-        unsafe fiber.context = unsafe context
-        fiber.execute()
-        fiber.finished()
-        unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
-        unsafe context.pointee.owner = nil
-        unsafe context.pointee.name = nil
-    }
-
-    @inline(never)
-    private func ownStack(for fiber: AnyFiber, size: Int) -> ContextPointer? {
-        guard let context = unsafe swiftlet_stack_acquire(thread, size) else {
-            fiber.finishUnstarted(StackError(size: size, errno: swiftlet_errno()))
-            return nil
-        }
-        let owner = unsafe Unmanaged.passRetained(fiber).toOpaque()
-        unsafe swiftlet_context_start(
-            context,
-            { owner in
-                let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(owner!).takeRetainedValue()
-                let loop = unsafe fiber.loop
-                unsafe loop.run(fiber, on: loop.thread.pointee.current)
-                return unsafe loop.makeLeader()
-            }, unsafe owner)
-        return unsafe context
-    }
-}
-
-private func loopForSpawning() -> EventLoop {
+@usableFromInline
+func loopForSpawning() -> EventLoop {
+    if let thread = unsafe swiftlet_thread_if_made(), let loop = unsafe EventLoop.running(on: thread) { return loop }
     do {
         return try EventLoop.current
     } catch {
         // `spawn` does not throw: it is called thousands of times where this cannot happen. The process is out of
         // descriptors and has no loop: nothing can be scheduled.
         fatalError("\(error)")
+    }
+}
+
+extension EventLoop {
+    /// Makes a fiber on this loop, from any thread.
+    @inlinable
+    @discardableResult
+    public func spawn<Value: Sendable>(
+        name: String? = nil, after delay: Duration? = nil, stackSize: Int = StackSize.default,
+        file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping @Sendable () throws -> Value
+    ) -> Fiber<Value> {
+        let fiber = Fiber(body, loop: self, file: file, line: line)
+        schedule(fiber, name: name, after: delay, stackSize: stackSize)
+        return fiber
     }
 }

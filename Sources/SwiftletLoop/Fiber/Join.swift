@@ -39,9 +39,15 @@ extension AnyFiber {
     @discardableResult
     @concurrent
     public final func join(timeout: Duration? = nil) async throws -> Bool {
-        try joinBlocking(until: timeout.map { .after($0) })
+        try await joinFromTask(until: timeout.map { .after($0) })
     }
 
+    @concurrent
+    final func joinFromTask(until deadline: Deadline?) async throws -> Bool {
+        try await parkInTask { try self.joinBlocking(until: deadline) }
+    }
+
+    @usableFromInline
     final func joinBlocking(until deadline: Deadline?) throws -> Bool {
         if unsafe loop.isCurrent {
             unsafe isObserved = true
@@ -114,7 +120,7 @@ private func awaitNodes(
                 unsafe nodes[index].token = token
                 unsafe fiber.addJoiner(nodes + index)
             }
-            unsafe token.context.pointee.wait_object = unsafe fibers.count == 1
+            unsafe token.wait.context.pointee.wait_object = unsafe fibers.count == 1
                 ? Unmanaged.passUnretained(fibers[0]).toOpaque() : nil
         }
         leave()

@@ -21,14 +21,16 @@ public func sleep(until deadline: Deadline) throws {
 /// - Throws: `CancellationError` when the fiber, task or an enclosing scope is cancelled.
 public func yield() throws {
     let thread = unsafe currentThread()
-    let context = unsafe thread.pointee.current!
-    if let scope = unsafe context.pointee.scope {
-        _ = try unsafe Unmanaged<CancelScope>.fromOpaque(scope).takeUnretainedValue().nearestDeadline(before: .max)
+    let flow = unsafe swiftlet_flow_of(thread.pointee.current)!
+    if unsafe Int(flow.pointee.kind) == Int(SWIFTLET_KIND_FIBER.rawValue), unsafe flow.pointee.scope == nil {
+        // The common case, without a reference count: this is what a hand-over costs.
+        if unsafe flow.pointee.owner_is_cancelled { throw CancellationError() }
+        unsafe swiftlet_yield_stack(thread, thread.pointee.core)
+        if unsafe flow.pointee.owner_is_cancelled { throw CancellationError() }
+        return
     }
-    guard let loop = unsafe EventLoop.running(on: thread) else { return try checkCancellation() }
-    let flow = unsafe flowOfControl(context)
-    try unsafe flow.checkOwnerCancellation()
-    unsafe swiftlet_ring_push(&loop.core.pointee.ready, UInt64(UnsafeMutableRawPointer(context), .stack))
-    unsafe loop.parkStack(context)
-    try unsafe flow.checkOwnerCancellation()
+    try checkCancellation()
+    guard let core = unsafe thread.pointee.core else { return }
+    unsafe swiftlet_yield_stack(thread, core)
+    try checkCancellation()
 }

@@ -17,8 +17,7 @@ extension EventLoop {
     ) throws -> Value {
         try withLoop(takesOver: takesOver) { loop in
             let main = Fiber(body, loop: loop, file: file, line: line)
-            main.makeExtras().setName("main")
-            loop.schedule(main, after: nil)
+            loop.schedule(main, name: "main", after: nil, stackSize: StackSize.default)
             return try main.get()
         }
     }
@@ -46,7 +45,7 @@ extension EventLoop {
 
     private static func withLoop<Value>(takesOver: Bool, _ body: (EventLoop) throws -> Value) throws -> Value {
         let thread = unsafe currentThread()
-        guard unsafe thread.pointee.current == withUnsafeMutablePointer(to: &thread.pointee.root, { unsafe $0 }) else {
+        guard unsafe thread.pointee.current == swiftlet_thread_root(thread) else {
             throw LoopError.alreadyRunning
         }
         if unsafe EventLoop.running(on: thread) != nil {

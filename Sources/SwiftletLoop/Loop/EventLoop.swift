@@ -1,4 +1,4 @@
-import CSwiftlet
+public import CSwiftlet
 import Glibc
 import SwiftletCoroutines
 
@@ -13,12 +13,14 @@ import SwiftletCoroutines
 ///
 /// Thread rules: a loop belongs to the thread that made it. `perform`, `stop` and waking may be called from anywhere.
 @safe
-public final class EventLoop: WaitHome, @unchecked Sendable {
-    let core: UnsafeMutablePointer<swiftlet_loop_core>
+public final class EventLoop: Hashable, @unchecked Sendable {
+    @usableFromInline let core: UnsafeMutablePointer<swiftlet_loop_core>
     let inbox: UnsafeMutablePointer<swiftlet_inbox>
     let thread: ThreadPointer
     let threadSerial: UInt64
-    let descriptors: DescriptorTable
+    /// Tells this loop's messages from those for other loops of the same thread's record.
+    let epoch: UInt64
+    @exclusivity(unchecked) private(set) var descriptors: DescriptorTable!
     /// The runtime's spelling of this loop as an executor; set once by `makeExecutors`.
     @exclusivity(unchecked) var executors: LoopExecutors!
 
@@ -48,14 +50,19 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
         unsafe core.initialize(to: swiftlet_loop_core())
         unsafe swiftlet_ring_initialize(&core.pointee.ready)
         unsafe swiftlet_ring_initialize(&core.pointee.held)
-        unsafe inbox = .allocate(capacity: 1)
+        unsafe inbox = unsafe swiftlet_thread_inbox(thread)
         unsafe self.thread = unsafe thread
         threadSerial = unsafe thread.pointee.serial
-        guard unsafe swiftlet_inbox_initialize(inbox), let table = unsafe DescriptorTable(wakeUp: inbox.pointee.event) else {
-            throw LoopError.noDescriptors(errno: swiftlet_errno())
+        epoch = unsafe swiftlet_inbox_open(inbox)
+        guard epoch != 0, let table = unsafe DescriptorTable(wakeUp: inbox.pointee.event) else {
+            let reason = swiftlet_errno()
+            unsafe swiftlet_inbox_close(inbox)
+            unsafe descriptors = nil
+            throw LoopError.noDescriptors(errno: reason)
         }
-        descriptors = table
-        super.init(isLoop: true)
+        unsafe descriptors = table
+        unsafe core.pointee.loop = unsafe Unmanaged.passUnretained(self).toOpaque()
+        unsafe core.pointee.lead = { unsafe Unmanaged<EventLoop>.fromOpaque($0!).takeUnretainedValue().lead() }
         unsafe executors = LoopExecutors(self)
     }
 
@@ -64,8 +71,6 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
         unsafe swiftlet_ring_destroy(&core.pointee.held)
         unsafe swiftlet_timer_heap_destroy(&core.pointee.timers)
         unsafe core.deallocate()
-        unsafe swiftlet_inbox_destroy(inbox)
-        unsafe inbox.deallocate()
     }
 
     // MARK: Which loop
@@ -77,6 +82,8 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
             if let existing = unsafe running(on: thread) { return existing }
             let made = try unsafe EventLoop(thread: thread)
             unsafe thread.pointee.loop = unsafe Unmanaged.passRetained(made).toOpaque()
+            unsafe thread.pointee.core = unsafe made.core
+            unsafe thread.pointee.first_wait_id = unsafe thread.pointee.last_wait_id + 1
             unsafe thread.pointee.release_loop = { unsafe Unmanaged<EventLoop>.fromOpaque($0!).takeRetainedValue().threadEnds() }
             Watchdog.shared.watch(made)
             return made
@@ -114,14 +121,12 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
             unsafe swiftlet_ring_push(&core.pointee.ready, item)
             return unsafe !isClosed
         }
-        return unsafe swiftlet_inbox_post(inbox, item, 0)
+        return unsafe swiftlet_inbox_post(inbox, epoch, item, 0)
     }
 
-    override func decide(_ context: ContextPointer, _ id: UInt64, _ outcome: WaitOutcome) -> Bool {
-        if isCurrent { return unsafe decideHere(context, id, outcome) }
-        let argument = id << 3 | UInt64(outcome.rawValue)
-        return unsafe swiftlet_inbox_post(inbox, UInt64(UnsafeMutableRawPointer(context), .decision), argument)
-    }
+    public static func == (left: EventLoop, right: EventLoop) -> Bool { left === right }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 
     // MARK: Ending
 
@@ -131,26 +136,47 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
     public func close() throws {
         guard unsafe !isClosed else { return }
         guard isCurrent else { throw LoopError.wrongThread }
-        guard unsafe thread.pointee.current == withUnsafeMutablePointer(to: &thread.pointee.root, { unsafe $0 }) else {
+        guard unsafe thread.pointee.current == swiftlet_thread_root(thread) else {
             throw LoopError.closedFromInside
         }
         cancelAllFibers()
-        unsafe isClosed = true
-        unsafe swiftlet_inbox_close(inbox)
-        Watchdog.shared.forget(self)
-        descriptors.close()
-        unsafe thread.pointee.loop = nil
+        release()
         unsafe Unmanaged.passUnretained(self).release()
     }
 
     private func threadEnds() {
         guard unsafe !isClosed else { return }
         cancelAllFibers()
+        release()
+    }
+
+    private func release() {
         unsafe isClosed = true
-        unsafe swiftlet_inbox_close(inbox)
         Watchdog.shared.forget(self)
-        descriptors.close()
+        dropQueued()
+        unsafe thread.pointee.core = nil
         unsafe thread.pointee.loop = nil
+        unsafe swiftlet_inbox_close(inbox)
+        unsafe descriptors.close()
+    }
+
+    /// Callbacks that will never run are freed. Jobs cannot be: their tasks stay suspended for ever, as documented.
+    private func dropQueued() {
+        takeInbox()
+        while case let item = unsafe swiftlet_ring_pop(&core.pointee.ready), item != 0 {
+            switch item.tag {
+            case .callback: unsafe Unmanaged<Callback>.fromOpaque(item.pointer).release()
+            case .fiber: unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).takeRetainedValue().finishUnstarted(CancellationError())
+            default: break
+            }
+        }
+        while unsafe core.pointee.timers.count > 0 {
+            let item = unsafe swiftlet_timer_heap_pop(&core.pointee.timers).item
+            if item.tag == .callback { unsafe Unmanaged<Callback>.fromOpaque(item.pointer).release() }
+            if item.tag == .fiber {
+                unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).takeRetainedValue().finishUnstarted(CancellationError())
+            }
+        }
     }
 
     /// The thread runs its own stack, outside the loop: how long is its own business.

@@ -1,22 +1,16 @@
 import CSwiftlet
 import SwiftletCoroutines
 
-/// What the ready queue and the timers hold: one word, a pointer with a tag in its low bits. Everything pointed to is
-/// aligned to 16 bytes.
+/// What the ready queue and the timers hold: one word, a pointer with a tag in its low bits; see swiftlet_wait.h.
+/// Everything pointed to is aligned to 16 bytes.
+@usableFromInline
 enum ReadyTag: UInt64 {
-    /// A Swift job without isolation of the loop's own.
     case job = 0
-    /// A Swift job of the main actor or of the loop's serial executor.
     case isolatedJob = 1
-    /// A parked stack to continue.
     case stack = 2
-    /// A fiber that has not started; owns a reference.
     case fiber = 3
-    /// A `Callback`; owns a reference.
     case callback = 4
-    /// In the inbox only: decides the wait of a stack; the argument is the wait's number and outcome.
     case decision = 5
-    /// In the timers only: ends the wait of a stack by timeout.
     case timeout = 6
 }
 

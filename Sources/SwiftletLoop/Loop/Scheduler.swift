@@ -5,89 +5,16 @@ import SwiftletCoroutines
 private let turnsPerLook: Int64 = 64
 
 extension EventLoop {
-    // MARK: Waiting
-
-    @inline(__always)
-    func begin(_ context: ContextPointer) -> WaitToken {
-        unsafe core.pointee.last_wait_id &+= 1
-        let id = unsafe core.pointee.last_wait_id
-        unsafe context.pointee.wait_id = id
-        return unsafe WaitToken(context: context, id: id, home: self)
-    }
-
-    @inline(__always)
-    func parkUntilDecided(_ token: WaitToken, until limit: UInt64) -> WaitOutcome {
-        let context = unsafe token.context
-        // The waker may have been at work already, while the wait was being registered.
-        if unsafe context.pointee.wait_id == token.id {
-            if limit != .max { unsafe addTimer(at: limit, order: token.id, UInt64(UnsafeMutableRawPointer(context), .timeout)) }
-            unsafe parkStack(context)
-            if limit != .max, unsafe context.pointee.wait_outcome != WaitOutcome.timedOut.rawValue { timerIsStale() }
-        } else {
-            // Decided before it was parked: its item is in the queue and must be taken by this stack.
-            unsafe parkStack(context)
-        }
-        return unsafe WaitOutcome(rawValue: context.pointee.wait_outcome).unsafelyUnwrapped
-    }
-
     @inline(__always)
     @discardableResult
     func decideHere(_ context: ContextPointer, _ id: UInt64, _ outcome: WaitOutcome) -> Bool {
-        guard unsafe context.pointee.wait_id == id else { return false }
-        unsafe context.pointee.wait_id = 0
-        unsafe context.pointee.wait_outcome = outcome.rawValue
-        unsafe swiftlet_ring_push(&core.pointee.ready, UInt64(UnsafeMutableRawPointer(context), .stack))
-        return true
-    }
-
-    /// Leaves the running stack, which somebody has taken note of, and continues with the next work.
-    @inline(__always)
-    func parkStack(_ context: ContextPointer) {
-        unsafe swiftlet_counter_add(&core.pointee.parks, 1)
-        if unsafe context.pointee.is_isolated { unsafe parkIsolated(context) } else { switchToNext() }
-    }
-
-    /// Fibers that hand over to fibers do so directly, without a scheduler in between.
-    @inline(__always)
-    private func switchToNext() {
-        let ready = unsafe core.pointee.ready
-        if unsafe core.pointee.budget > 0, unsafe ready.head != ready.tail {
-            let item = unsafe ready.items[Int(ready.head & ready.mask)]
-            if item & UInt64.tagMask == ReadyTag.stack.rawValue {
-                unsafe core.pointee.ready.head &+= 1
-                unsafe core.pointee.budget -= 1
-                unsafe swiftlet_counter_add(&core.pointee.turns, 1)
-                unsafe swiftlet_switch(item.pointer.assumingMemoryBound(to: swiftlet_context.self))
-                return
-            }
-        }
-        unsafe swiftlet_switch(makeLeader())
-    }
-
-    @inline(never)
-    private func parkIsolated(_ context: ContextPointer) {
-        unsafe core.pointee.isolated_parked += 1
-        switchToNext()
-        unsafe core.pointee.isolated_parked -= 1
-    }
-
-    /// A stack on which the scheduler will go on.
-    func makeLeader() -> ContextPointer {
-        guard let leader = unsafe swiftlet_stack_acquire(thread, StackSize.default) else {
-            // Without a stack nothing can go on, and the parked one cannot be told.
-            fatalError("\(StackError(size: StackSize.default, errno: swiftlet_errno()))")
-        }
-        unsafe swiftlet_context_start(
-            leader, { unsafe Unmanaged<EventLoop>.fromOpaque($0!).takeUnretainedValue().lead() },
-            unsafe Unmanaged.passUnretained(self).toOpaque())
-        unsafe leader.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
-        return unsafe leader
+        unsafe swiftlet_wait_decide_here(core, context, id, outcome.rawValue)
     }
 
     // MARK: Leading
 
     /// Works until a parked stack is to be continued; answers that one.
-    private func lead() -> ContextPointer {
+    func lead() -> ContextPointer {
         let context = unsafe thread.pointee.current!
         while true {
             if unsafe core.pointee.budget <= 0 { look(mayTrim: false) }
@@ -148,7 +75,7 @@ extension EventLoop {
     }
 
     /// A wait with a timer ended otherwise. The entry stays until most are of that sort.
-    private func timerIsStale() {
+    func timerIsStale() {
         unsafe core.pointee.stale_timers += 1
         guard unsafe core.pointee.stale_timers > 64, unsafe core.pointee.stale_timers * 2 > core.pointee.timers.count else { return }
         unsafe core.pointee.stale_timers = 0
@@ -177,7 +104,7 @@ extension EventLoop {
         }
     }
 
-    private func takeInbox() {
+    func takeInbox() {
         guard unsafe !swiftlet_inbox_is_empty(inbox) else { return }
         var messages: UnsafeMutablePointer<swiftlet_message>?
         let count = unsafe swiftlet_inbox_take(inbox, &messages)
@@ -185,6 +112,8 @@ extension EventLoop {
         for index in 0..<count {
             let message = unsafe messages![index]
             if message.item.tag == .decision {
+                // For a wait of a loop that this thread's record served before: its stack may be unmapped.
+                if unsafe message.argument >> 3 < thread.pointee.first_wait_id { continue }
                 let context = unsafe message.item.pointer.assumingMemoryBound(to: swiftlet_context.self)
                 let outcome = WaitOutcome(rawValue: CInt(message.argument & 7))!
                 unsafe decideHere(context, message.argument >> 3, outcome)
@@ -200,9 +129,9 @@ extension EventLoop {
         fireDueTimers()
         takeInbox()
         if unsafe thread.pointee.has_abandoned { unsafe swiftlet_thread_take_abandoned(thread) }
-        if descriptors.watchesAny {
+        if unsafe descriptors.watchesAny {
             unsafe swiftlet_counter_add(&core.pointee.polls, 1)
-            descriptors.poll(for: self, timeout: 0)
+            unsafe descriptors.poll(for: self, timeout: 0)
         }
         if mayTrim { unsafe swiftlet_stack_trim(thread, configuration.pooledStacks, 64) }
     }
@@ -230,7 +159,7 @@ extension EventLoop {
         guard unsafe swiftlet_inbox_prepare_sleep(inbox) else { return }
         unsafe swiftlet_counter_set(&core.pointee.is_polling, 1)
         unsafe swiftlet_counter_add(&core.pointee.sleeps, 1)
-        descriptors.poll(for: self, timeout: timeout)
+        unsafe descriptors.poll(for: self, timeout: timeout)
         unsafe swiftlet_counter_set(&core.pointee.is_polling, 0)
         unsafe swiftlet_inbox_end_sleep(inbox)
         fireDueTimers()

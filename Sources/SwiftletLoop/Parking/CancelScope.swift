@@ -25,12 +25,14 @@ public final class CancelScope: @unchecked Sendable {
     private let isShield: Bool
     let deadlineNanoseconds: UInt64
     private let flow: ContextPointer
-    private let home: WaitHome
+    private let thread: ThreadPointer
+    private let threadSerial: UInt64
 
     init(deadline: Deadline?, isShield: Bool = false) {
         let thread = unsafe currentThread()
-        unsafe flow = unsafe flowOfControl(thread.pointee.current)
-        home = unsafe thread.pointee.home
+        unsafe flow = unsafe swiftlet_flow_of(thread.pointee.current)
+        unsafe self.thread = unsafe thread
+        threadSerial = unsafe thread.pointee.serial
         parent = unsafe flow.pointee.scope.map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
         self.isShield = isShield
         deadlineNanoseconds = deadline?.nanoseconds ?? .max
@@ -41,10 +43,12 @@ public final class CancelScope: @unchecked Sendable {
         let (exchanged, _) = state.compareExchange(
             expected: State.open.rawValue, desired: State.cancelled.rawValue, ordering: .acquiringAndReleasing)
         guard exchanged else { return }
-        if let loop = home as? EventLoop, !loop.isCurrent {
-            loop.perform { self.endPendingWait() }
-        } else {
-            endPendingWait()
+        if unsafe swiftlet_thread_if_made() == thread { return endPendingWait() }
+        // The loop's own thread looks whether the flow still waits in this scope.
+        let item = Callback { self.endPendingWait() }.item
+        if unsafe !swiftlet_inbox_post(swiftlet_thread_inbox(thread), 0, item, 0) {
+            unsafe Unmanaged<Callback>.fromOpaque(item.pointer).release()
+            endBlockingWait()
         }
     }
 
@@ -118,7 +122,15 @@ public final class CancelScope: @unchecked Sendable {
     private func endPendingWait() {
         guard isHeard, let parked = unsafe flow.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
         let id = unsafe parked.pointee.wait_id
-        if id != 0 { unsafe home.decide(parked, id, .cancelled) }
+        if id != 0 { unsafe swiftlet_wait_decide_here(thread.pointee.core, parked, id, WaitOutcome.cancelled.rawValue) }
+    }
+    /// A thread without a loop that blocks inside this scope.
+    private func endBlockingWait() {
+        guard unsafe swiftlet_thread_is_alive(thread, threadSerial) else { return }
+        let pending = unsafe swiftlet_wait_blocking_id(thread)
+        guard pending != 0, unsafe !thread.pointee.root.wait_is_shielded else { return }
+        unsafe swiftlet_wait_decide_elsewhere(
+            swiftlet_wait(thread: thread, context: nil, id: pending), WaitOutcome.cancelled.rawValue)
     }
 }
 
@@ -157,7 +169,7 @@ public func shielded<Value, Failure: Error>(_ body: () throws(Failure) -> Value)
 
 /// Throws `CancellationError` when the calling fiber, task or an enclosing scope is cancelled.
 public func checkCancellation() throws {
-    let flow = unsafe flowOfControl(currentThread().pointee.current)
+    let flow = unsafe swiftlet_flow_of(currentThread().pointee.current)!
     if let scope = unsafe flow.pointee.scope {
         let innermost = unsafe Unmanaged<CancelScope>.fromOpaque(scope).takeUnretainedValue()
         _ = try innermost.nearestDeadline(before: .max)
@@ -178,9 +190,7 @@ extension ContextPointer {
     func checkOwnerCancellation() throws {
         switch unsafe Int(pointee.kind) {
         case Int(SWIFTLET_KIND_FIBER.rawValue):
-            if unsafe Unmanaged<AnyFiber>.fromOpaque(pointee.owner).takeUnretainedValue().isCancelled {
-                throw CancellationError()
-            }
+            if unsafe pointee.owner_is_cancelled { throw CancellationError() }
         case Int(SWIFTLET_KIND_TASK.rawValue): try Task.checkCancellation()
         default: if unsafe swiftlet_current_task() != nil { try Task.checkCancellation() }
         }

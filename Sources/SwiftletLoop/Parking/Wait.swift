@@ -1,5 +1,5 @@
-import CSwiftlet
-import SwiftletCoroutines
+public import CSwiftlet
+public import SwiftletCoroutines
 
 /// How a wait ended. Decided exactly once, on the thread that waits.
 public enum WaitOutcome: CInt, Sendable, Hashable {
@@ -42,37 +42,21 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
     var isLocal: Bool { self == .fiber }
 }
 
-/// Where a wake-up is delivered: a loop, or a plain thread that blocks.
-@safe
-public class WaitHome: @unchecked Sendable {
-    /// Saves the casts of the hottest path.
-    let isLoop: Bool
-
-    init(isLoop: Bool) { self.isLoop = isLoop }
-
-    /// Ends a wait, from any thread. On the home's own thread, false when it had been decided before.
-    @discardableResult
-    func decide(_ context: ContextPointer, _ id: UInt64, _ outcome: WaitOutcome) -> Bool {
-        fatalError("WaitHome.decide is abstract")
-    }
-}
-
 /// One pending wait. A value that may be copied and kept: once the wait has been decided, deciding again does nothing.
-///
-/// Safe although the stack may have ended since: contexts stay mapped while their thread lives, and a wait's number is
-/// never used again. The home is kept alive by the token.
 @safe
 public struct WaitToken: @unchecked Sendable {
-    let context: ContextPointer
-    let id: UInt64
-    let home: WaitHome
+    @usableFromInline let wait: swiftlet_wait
+
+    @usableFromInline
+    init(_ wait: swiftlet_wait) { unsafe self.wait = unsafe wait }
 
     /// Wakes the waiting stack, from any thread.
     ///
     /// - Returns: on the waiting thread, whether this call decided the wait; elsewhere true, and the wait may turn out
     ///   to have ended otherwise.
+    @inlinable
     @discardableResult
-    public func wake(_ outcome: WaitOutcome = .woken) -> Bool { unsafe home.decide(context, id, outcome) }
+    public func wake(_ outcome: WaitOutcome = .woken) -> Bool { unsafe swiftlet_wait_decide(wait, outcome.rawValue) }
 }
 
 /// Sets the calling stack aside until its wait is decided: the one primitive under every wait.
@@ -92,28 +76,54 @@ public func park(
     _ kind: WaitKind = .other, until deadline: Deadline? = nil, isShielded: Bool = false,
     register: (WaitToken) -> Void
 ) throws -> WaitOutcome {
-    let wait = try PendingWait(kind, until: deadline, isShielded: isShielded)
-    register(wait.token)
-    return try wait.finish()
+    let thread = unsafe currentThread()
+    if isShielded, deadline == nil {
+        let token = unsafe WaitToken(swiftlet_wait_begin(thread))
+        unsafe note(kind, on: thread, isShielded: true)
+        register(token)
+        return parkUntilDecided(token)
+    }
+    let pending = try unsafe PendingWait(kind, on: thread, until: deadline, isShielded: isShielded)
+    register(pending.token)
+    return try pending.finish()
 }
 
-/// A wait between its start and its end, on the waiting stack.
+@inlinable
+@inline(__always)
+func note(_ kind: WaitKind, on thread: ThreadPointer, isShielded: Bool) {
+    let context = unsafe thread.pointee.current!
+    unsafe context.pointee.wait_kind = kind.rawValue
+    unsafe context.pointee.wait_is_shielded = isShielded
+}
+
+/// Parks without any limit.
+@inlinable
+@inline(__always)
+func parkUntilDecided(_ token: WaitToken) -> WaitOutcome {
+    guard let context = unsafe token.wait.context else {
+        return unsafe WaitOutcome(rawValue: swiftlet_wait_block(token.wait, .max)).unsafelyUnwrapped
+    }
+    // Also when the waker was at work already, while the wait was being registered: then this stack is in the ready
+    // queue, and has to be taken from there.
+    unsafe swiftlet_park_stack(token.wait.thread, token.wait.thread.pointee.core)
+    return unsafe WaitOutcome(rawValue: context.pointee.wait_outcome).unsafelyUnwrapped
+}
+
+/// A wait between its start and its end, on the waiting stack, with what may end it early.
 @safe
 @usableFromInline
 struct PendingWait {
     @usableFromInline let token: WaitToken
-    let kind: WaitKind
-    let deadline: Deadline?
-    let isShielded: Bool
-    let flow: ContextPointer
-    let limit: UInt64
-    let limitingScope: CancelScope?
+    private let isShielded: Bool
+    private let flow: ContextPointer
+    /// The nearest of the wait's own deadline and those of the scopes around it.
+    private let limit: UInt64
+    private let limitingScope: CancelScope?
 
     @usableFromInline
-    init(_ kind: WaitKind, until deadline: Deadline?, isShielded: Bool) throws {
-        let thread = unsafe currentThread()
+    init(_ kind: WaitKind, on thread: ThreadPointer, until deadline: Deadline?, isShielded: Bool) throws {
         let context = unsafe thread.pointee.current!
-        let flow = unsafe flowOfControl(context)
+        let flow = unsafe swiftlet_flow_of(context)!
         var limit = deadline?.nanoseconds ?? .max
         var limitingScope: CancelScope?
         if !isShielded {
@@ -128,26 +138,23 @@ struct PendingWait {
                 try unsafe flow.checkOwnerCancellation()
             }
         }
-        self.kind = kind
-        self.deadline = deadline
         self.isShielded = isShielded
         unsafe self.flow = unsafe flow
         self.limit = limit
         self.limitingScope = limitingScope
-        token = unsafe thread.pointee.home.beginWait(context)
-        unsafe context.pointee.wait_kind = kind.rawValue
-        unsafe context.pointee.wait_is_shielded = isShielded
+        token = unsafe WaitToken(swiftlet_wait_begin(thread))
+        unsafe note(kind, on: thread, isShielded: isShielded)
         unsafe flow.pointee.parked = unsafe context
     }
 
     @usableFromInline
     func finish() throws -> WaitOutcome {
         let outcome: WaitOutcome
-        let isInTask = unsafe Int(flow.pointee.kind) == Int(SWIFTLET_KIND_TASK.rawValue)
+        let isInTask = unsafe swiftlet_current_task() != nil
         if isInTask, !isShielded, unsafe !CancelScope.isShielded(flow) {
-            outcome = withTaskCancellationRecord(token) { token.home.wait(token, until: limit) }
+            outcome = withTaskCancellationRecord(token) { parkUntilLimit() }
         } else {
-            outcome = token.home.wait(token, until: limit)
+            outcome = parkUntilLimit()
         }
         unsafe flow.pointee.parked = nil
         switch outcome {
@@ -157,16 +164,24 @@ struct PendingWait {
             limitingScope.expire()
             throw CancellationError()
         case .cancelled: throw CancellationError()
-        case .deadlocked: throw DeadlockError(report: DeadlockReport.latest(of: token.home))
+        case .deadlocked: throw DeadlockError(report: DeadlockReport.latest)
         }
     }
-}
 
-/// The stack that carries the scopes and the owner of what runs on `context`: generators belong to their resumer.
-func flowOfControl(_ context: ContextPointer) -> ContextPointer {
-    var context = unsafe context
-    while unsafe Int(context.pointee.kind) == Int(SWIFTLET_KIND_GENERATOR.rawValue), let resumer = unsafe context.pointee.resumer {
-        unsafe context = unsafe resumer
+    private func parkUntilLimit() -> WaitOutcome {
+        guard limit != .max else { return parkUntilDecided(token) }
+        guard let context = unsafe token.wait.context else {
+            return unsafe WaitOutcome(rawValue: swiftlet_wait_block(token.wait, limit)).unsafelyUnwrapped
+        }
+        let loop = unsafe EventLoop.running(on: token.wait.thread).unsafelyUnwrapped
+        if unsafe context.pointee.wait_id == token.wait.id {
+            unsafe loop.addTimer(
+                at: limit, order: token.wait.id,
+                UInt64(UInt(bitPattern: context)) | UInt64(SWIFTLET_ITEM_TIMEOUT))
+            let outcome = parkUntilDecided(token)
+            if outcome != .timedOut { loop.timerIsStale() }
+            return outcome
+        }
+        return parkUntilDecided(token)
     }
-    return unsafe context
 }

@@ -71,7 +71,7 @@ private final class MainLoopExecutor: MainExecutor, @unchecked Sendable {
     func checkIsolated() { precondition(loop.isCurrent, "not on the main actor") }
 
     func isIsolatingCurrentContext() -> Bool? {
-        unsafe loop.isCurrent && flowOfControl(loop.thread.pointee.current).pointee.is_isolated
+        unsafe loop.isCurrent && swiftlet_flow_of(loop.thread.pointee.current)!.pointee.is_isolated
     }
 
     func run() throws { try loop.runForever() }
@@ -108,15 +108,9 @@ extension LoopTaskExecutor: SchedulingExecutor {
 extension EventLoop {
     fileprivate func scheduleJob(_ job: UnownedJob, after delay: Duration) {
         let deadline = Deadline.after(delay).nanoseconds
-        if isCurrent {
-            unsafe core.pointee.last_wait_id += 1
-            unsafe addTimer(at: deadline, order: core.pointee.last_wait_id, job.item(.job))
-        } else {
-            perform {
-                unsafe self.core.pointee.last_wait_id += 1
-                unsafe self.addTimer(at: deadline, order: self.core.pointee.last_wait_id, job.item(.job))
-            }
-        }
+        let item = job.item(.job)
+        if isCurrent { return scheduleTimer(for: item, at: deadline) }
+        perform { self.scheduleTimer(for: item, at: deadline) }
     }
 }
 #endif

@@ -63,7 +63,7 @@ final class LoopSerialExecutor: SerialExecutor, @unchecked Sendable {
 
     func isIsolatingCurrentContext() -> Bool? {
         guard unsafe loop.isCurrent else { return false }
-        return unsafe flowOfControl(loop.thread.pointee.current).pointee.is_isolated
+        return unsafe swiftlet_flow_of(loop.thread.pointee.current)!.pointee.is_isolated
     }
 
     func checkIsolated() {

@@ -42,8 +42,7 @@ private final class SleepingTask: Callback, @unchecked Sendable {
             try unsafe await withUnsafeThrowingContinuation { (continuation: UnsafeContinuation<Void, any Error>) in
                 if isCancelled { return unsafe continuation.resume(throwing: CancellationError()) }
                 unsafe self.continuation = unsafe continuation
-                unsafe loop.core.pointee.last_wait_id += 1
-                unsafe loop.addTimer(at: deadline.nanoseconds, order: loop.core.pointee.last_wait_id, item)
+                unsafe loop.scheduleTimer(for: item, at: deadline.nanoseconds)
             }
         } onCancel: {
             if unsafe loop.isCurrent { cancel() } else { unsafe loop.perform { self.cancel() } }

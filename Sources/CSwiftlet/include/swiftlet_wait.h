@@ -1,0 +1,112 @@
+// The hottest path of the runtime: setting a stack aside and making it ready again. In C, on plain pointers: Swift would
+// count references to the loop at each step.
+#ifndef SWIFTLET_WAIT_H
+#define SWIFTLET_WAIT_H
+
+#include "swiftlet_context.h"
+#include "swiftlet_queue.h"
+#include "swiftlet_stack.h"
+
+/// What a word in the ready queue, the timers or the inbox is: a pointer with one of these in its low bits.
+enum {
+  SWIFTLET_ITEM_JOB = 0,           // a Swift job without isolation of the loop's own
+  SWIFTLET_ITEM_ISOLATED_JOB = 1,  // a Swift job of the main actor or of the loop's serial executor
+  SWIFTLET_ITEM_STACK = 2,         // a parked stack to continue
+  SWIFTLET_ITEM_FIBER = 3,         // a fiber that has not started; owns a reference
+  SWIFTLET_ITEM_CALLBACK = 4,      // a Swift callback object; owns a reference
+  SWIFTLET_ITEM_DECISION = 5,      // inbox only: decides a wait; the argument is its number << 3 | outcome
+  SWIFTLET_ITEM_TIMEOUT = 6,       // timers only: ends a wait by timeout
+  SWIFTLET_ITEM_TAGS = 15,
+};
+
+/// How a wait ended.
+enum {
+  SWIFTLET_OUTCOME_WOKEN = 0,
+  SWIFTLET_OUTCOME_TIMED_OUT = 1,
+  SWIFTLET_OUTCOME_CANCELLED = 2,
+  SWIFTLET_OUTCOME_CLOSED = 3,
+  SWIFTLET_OUTCOME_DEADLOCKED = 4,
+};
+
+/// Names one pending wait. Deciding one that is over does nothing, however long ago it ended: the thread's record is
+/// never freed, the number never reused, and the context is only looked at by its own thread, which checks the number
+/// first. A NULL context: a thread that blocks.
+typedef struct swiftlet_wait {
+  swiftlet_thread *thread;
+  swiftlet_context *context;
+  uint64_t id;
+} swiftlet_wait;
+
+/// Begins a wait of the running stack, or of the blocking thread if it has no loop.
+swiftlet_wait swiftlet_wait_begin_blocking(swiftlet_thread *thread);
+
+static inline swiftlet_wait swiftlet_wait_begin(swiftlet_thread *thread) {
+  if (__builtin_expect(thread->core == NULL, 0)) return swiftlet_wait_begin_blocking(thread);
+  swiftlet_context *context = thread->current;
+  uint64_t id = ++thread->last_wait_id;
+  context->wait_id = id;
+  return (swiftlet_wait){thread, context, id};
+}
+
+/// On the loop's own thread. False when the wait had been decided before.
+static inline bool swiftlet_wait_decide_here(swiftlet_loop_core *core, swiftlet_context *context, uint64_t id, int outcome) {
+  if (context->wait_id != id) return false;
+  context->wait_id = 0;
+  context->wait_outcome = outcome;
+  swiftlet_ring_push(&core->ready, (uint64_t)(uintptr_t)context | SWIFTLET_ITEM_STACK);
+  return true;
+}
+
+bool swiftlet_wait_decide_elsewhere(swiftlet_wait wait, int outcome);
+
+/// Decides a wait, from any thread. Elsewhere than on its own thread true means that the message was accepted.
+static inline bool swiftlet_wait_decide(swiftlet_wait wait, int outcome) {
+  if (wait.context && wait.thread == swiftlet_this_thread && wait.id >= wait.thread->first_wait_id && wait.thread->core)
+    return swiftlet_wait_decide_here(wait.thread->core, wait.context, wait.id, outcome);
+  return swiftlet_wait_decide_elsewhere(wait, outcome);
+}
+
+/// Blocks until the wait is decided or `limit` (nanoseconds of CLOCK_MONOTONIC, UINT64_MAX: never) is reached.
+int swiftlet_wait_block(swiftlet_wait wait, uint64_t limit);
+
+/// The number of the wait that this thread blocks in without a loop; 0 if none.
+uint64_t swiftlet_wait_blocking_id(swiftlet_thread *thread);
+
+/// A stack on which the scheduler goes on. Ends the process if there is none: the parked stack could not be told.
+swiftlet_context *swiftlet_leader_make(swiftlet_loop_core *core, swiftlet_thread *thread);
+
+/// Leaves the running stack, which somebody has taken note of, and continues with the next work. Stacks hand over to
+/// stacks directly, without a scheduler in between, while the budget lasts.
+static inline void swiftlet_park_stack(swiftlet_thread *thread, swiftlet_loop_core *core) {
+  bool is_isolated = thread->current->is_isolated;
+  core->isolated_parked += is_isolated;
+  swiftlet_counter_add(&core->parks, 1);
+  swiftlet_ring *ready = &core->ready;
+  if (core->budget > 0 && ready->head != ready->tail) {
+    uint64_t item = ready->items[ready->head & ready->mask];
+    if ((item & SWIFTLET_ITEM_TAGS) == SWIFTLET_ITEM_STACK) {
+      ready->head++;
+      core->budget--;
+      swiftlet_counter_add(&core->turns, 1);
+      swiftlet_switch((swiftlet_context *)(uintptr_t)(item & ~(uint64_t)SWIFTLET_ITEM_TAGS));
+      core->isolated_parked -= is_isolated;
+      return;
+    }
+  }
+  swiftlet_switch(swiftlet_leader_make(core, thread));
+  core->isolated_parked -= is_isolated;
+}
+
+/// Puts the running stack at the end of the ready queue and lets the others run.
+static inline void swiftlet_yield_stack(swiftlet_thread *thread, swiftlet_loop_core *core) {
+  swiftlet_ring_push(&core->ready, (uint64_t)(uintptr_t)thread->current | SWIFTLET_ITEM_STACK);
+  swiftlet_park_stack(thread, core);
+}
+
+/// The stack that carries the scopes and the owner of what runs on `context`: generators belong to their resumer.
+static inline swiftlet_context *swiftlet_flow_of(swiftlet_context *context) {
+  while (context->kind == SWIFTLET_KIND_GENERATOR && context->resumer) context = context->resumer;
+  return context;
+}
+
+#endif

@@ -1,0 +1,77 @@
+import CSwiftlet
+import SwiftletCoroutines
+
+extension EventLoop {
+    @usableFromInline
+    func schedule(_ fiber: AnyFiber, name: String?, after delay: Duration?, stackSize: Int) {
+        if name != nil || stackSize != StackSize.default {
+            let extras = fiber.makeExtras()
+            extras.stackSize = stackSize
+            if let name { extras.setName(name) }
+        }
+        guard let delay else {
+            let item = fiber.retainedItem
+            if !submit(item), !isCurrent { unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).release() }
+            return
+        }
+        let deadline = Deadline.after(delay).nanoseconds
+        if isCurrent { return scheduleTimer(for: fiber.retainedItem, at: deadline) }
+        perform { self.scheduleTimer(for: fiber.retainedItem, at: deadline) }
+    }
+
+    /// Queues an item when the time has come.
+    func scheduleTimer(for item: UInt64, at deadline: UInt64) {
+        unsafe thread.pointee.last_wait_id += 1
+        unsafe addTimer(at: deadline, order: thread.pointee.last_wait_id, item)
+    }
+
+    /// Runs a fiber on the leader's stack. One that wants another size of stack gets it: then this answers that stack.
+    @inline(__always)
+    func runFiber(_ fiber: AnyFiber, on context: ContextPointer) -> ContextPointer? {
+        unsafe swiftlet_counter_add(&core.pointee.fibers, 1)
+        if unsafe fiber.isCancelRequested {
+            fiber.finishUnstarted(CancellationError())
+            return nil
+        }
+        if let extras = unsafe fiber.extras, extras.stackSize != StackSize.default {
+            return unsafe ownStack(for: fiber, size: extras.stackSize)
+        }
+        unsafe run(fiber, on: context)
+        return nil
+    }
+
+    @inline(__always)
+    private func run(_ fiber: AnyFiber, on context: ContextPointer) {
+        unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_FIBER.rawValue)
+        unsafe context.pointee.owner = unsafe Unmanaged.passUnretained(fiber).toOpaque()
+        unsafe context.pointee.owner_is_cancelled = false
+        unsafe context.pointee.run &+= 1
+        unsafe context.pointee.number = unsafe core.pointee.fibers
+        if let extras = unsafe fiber.extras { unsafe context.pointee.name = unsafe extras.nameBytes.map { unsafe UnsafePointer($0) } }
+        unsafe fiber.state = .running
+        unsafe fiber.context = unsafe context
+        unsafe fiber.start.take().unsafelyUnwrapped(fiber)
+        fiber.finished()
+        unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
+        unsafe context.pointee.owner = nil
+        unsafe context.pointee.name = nil
+    }
+
+    @inline(never)
+    private func ownStack(for fiber: AnyFiber, size: Int) -> ContextPointer? {
+        guard let context = unsafe swiftlet_stack_acquire(thread, size) else {
+            fiber.finishUnstarted(StackError(size: size, errno: swiftlet_errno()))
+            return nil
+        }
+        let owner = unsafe Unmanaged.passRetained(fiber).toOpaque()
+        unsafe swiftlet_context_start(
+            context,
+            { owner in
+                let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(owner!).takeRetainedValue()
+                let loop = unsafe fiber.loop
+                unsafe loop.run(fiber, on: loop.thread.pointee.current)
+                return unsafe swiftlet_leader_make(loop.core, loop.thread)
+            }, unsafe owner)
+        return unsafe context
+    }
+}
