@@ -76,12 +76,12 @@ int swiftlet_backtrace_of_thread(int kernel_id, void **frames, int capacity) {
 
 int swiftlet_backtrace_of_context(const swiftlet_context *context, void **frames, int capacity) {
   const char *low = context->low, *high = low + context->size;
-  const uint64_t *saved = context->stack_pointer;
   int count = 0;
-  if ((const char *)saved < low || (const char *)(saved + 12) > high) return 0;
 #if defined(__x86_64__)
-  uint64_t program_counter = saved[7], frame = saved[6];
+  uint64_t program_counter = (uint64_t)(uintptr_t)context->resume_address, frame = (uint64_t)(uintptr_t)context->frame_pointer;
 #else
+  const uint64_t *saved = context->stack_pointer;  // the layout of swiftlet_switch_stacks
+  if ((const char *)saved < low || (const char *)(saved + 22) > high) return 0;
   uint64_t program_counter = saved[11], frame = saved[10];
 #endif
   while (count < capacity && program_counter) {

@@ -18,7 +18,8 @@ __attribute__((noinline)) void swiftlet_switch_sanitized(swiftlet_context *from,
   if (__sanitizer_start_switch_fiber)
     __sanitizer_start_switch_fiber(from_ends ? NULL : &from->address_sanitizer_stack, to->low, to->size);
   if (__tsan_switch_to_fiber) __tsan_switch_to_fiber(to->thread_sanitizer_fiber, 0);
-  swiftlet_switch_stacks(&from->stack_pointer, to->stack_pointer);
+  if (from->kind == SWIFTLET_KIND_GENERATOR || to->kind == SWIFTLET_KIND_GENERATOR) swiftlet_switch_plain(from, to);
+  else swiftlet_switch_registers(from, to);
   if (__sanitizer_finish_switch_fiber) __sanitizer_finish_switch_fiber(from->address_sanitizer_stack, NULL, NULL);
 }
 
@@ -31,11 +32,13 @@ __attribute__((noinline, noreturn)) static void run_context(swiftlet_context *co
   swiftlet_context *next = context->entry(context->argument);
   // From here to the switch nothing else can take the stack: the pool belongs to this thread.
   swiftlet_stack_release(context);
-  if (context->kind == SWIFTLET_KIND_GENERATOR) swiftlet_swap_generator_state(thread, context, next);
+  bool is_generator = context->kind == SWIFTLET_KIND_GENERATOR;
+  if (is_generator) swiftlet_swap_generator_state(thread, context, next);
   else swiftlet_swap_thread_state(thread, context, next);
   thread->current = next;
   if (__builtin_expect(thread->is_sanitized, 0)) swiftlet_switch_sanitized(context, next, true);
-  else swiftlet_switch_stacks(&context->stack_pointer, next->stack_pointer);
+  else if (is_generator) swiftlet_switch_plain(context, next);  // its resumer saved no control words
+  else swiftlet_switch_registers(context, next);
   abort();  // unreachable: the stack pointer just saved is never used
 }
 
@@ -50,23 +53,14 @@ void swiftlet_context_start(swiftlet_context *context, swiftlet_entry entry, voi
   context->address_sanitizer_stack = NULL;
   uint64_t *frame = (uint64_t *)((uintptr_t)context & ~(uintptr_t)15);
 #if defined(__x86_64__)
-  // The frame of swiftlet_switch_stacks, returning into the first frame with a 16-byte aligned stack pointer.
-  *--frame = 0;
-  *--frame = 0;
-  *--frame = (uint64_t)(uintptr_t)swiftlet_first_frame;
-  *--frame = 0;                                   // rbp
-  *--frame = (uint64_t)(uintptr_t)context;        // rbx
-  *--frame = (uint64_t)(uintptr_t)run_context;    // r12
-  *--frame = 0;                                   // r13
-  *--frame = 0;                                   // r14
-  *--frame = 0;                                   // r15
-  --frame;
-  uint32_t mxcsr;
-  uint16_t control_word;
-  __asm__("stmxcsr %0" : "=m"(mxcsr));            // a new stack inherits the floating-point modes
-  __asm__("fnstcw %0" : "=m"(control_word));
-  memcpy(frame, &mxcsr, sizeof mxcsr);
-  memcpy((char *)frame + 4, &control_word, sizeof control_word);
+  // What the first frame pops; then the stack pointer is 16-byte aligned, as before a call.
+  *--frame = (uint64_t)(uintptr_t)run_context;
+  *--frame = (uint64_t)(uintptr_t)context;
+  context->frame_pointer = NULL;
+  context->resume_address = (void *)swiftlet_first_frame;
+  // A new stack inherits the floating-point modes.
+  __asm__("stmxcsr %0" : "=m"(context->vector_control));
+  __asm__("fnstcw %0" : "=m"(context->float_control));
 #elif defined(__aarch64__)
   frame -= 22;
   memset(frame, 0, 22 * sizeof *frame);

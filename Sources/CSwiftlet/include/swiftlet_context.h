@@ -35,7 +35,12 @@ typedef enum swiftlet_kind {
 enum { SWIFTLET_WORD_TASK, SWIFTLET_WORD_EXECUTOR, SWIFTLET_WORD_TASK_LOCAL, SWIFTLET_WORD_ACCESS, SWIFTLET_WORDS };
 
 struct swiftlet_context {
-  void *stack_pointer;                 // valid while suspended; stale while running
+  // The registers of a suspended stack; stale while it runs. The offsets are known to the assembly.
+  void *stack_pointer;
+  void *frame_pointer;                 // x86-64 only; on AArch64 it lies on the stack
+  void *resume_address;
+  uint32_t vector_control;             // MXCSR
+  uint16_t float_control;              // x87 control word
   bool carries_state;                  // while suspended: words or exception_globals hold something
   uint64_t words[SWIFTLET_WORDS];
   uint64_t exception_globals[2];       // __cxa_get_globals(): C++ exceptions being handled
@@ -109,6 +114,11 @@ struct swiftlet_thread {
   uint64_t serial;                     // never reused, unlike kernel_id
 };
 
+_Static_assert(offsetof(swiftlet_context, stack_pointer) == 0 && offsetof(swiftlet_context, frame_pointer) == 8 &&
+                   offsetof(swiftlet_context, resume_address) == 16 && offsetof(swiftlet_context, vector_control) == 24 &&
+                   offsetof(swiftlet_context, float_control) == 28,
+               "the assembly knows these offsets");
+
 extern __thread swiftlet_thread *swiftlet_this_thread;
 
 /// Makes this thread's record; once a thread. The probe of the Swift runtime's words must have run before.
@@ -121,9 +131,74 @@ static inline swiftlet_thread *swiftlet_thread_if_made(void) { return swiftlet_t
 static inline swiftlet_context *swiftlet_thread_root(swiftlet_thread *thread) { return &thread->root; }
 static inline swiftlet_inbox *swiftlet_thread_inbox(swiftlet_thread *thread) { return &thread->inbox; }
 
-/// Saves the callee-saved registers and the floating-point control words on the current stack, stores the
-/// stack pointer, and continues on the other stack. Assembly.
+#if defined(__x86_64__)
+/// Leaves the running stack for another; "returns" when somebody switches back.
+///
+/// Inline, because a call would spoil the processor's return predictor: its entry is never returned through, and every
+/// `ret` after it is mispredicted. Nothing is pushed: stack pointer, frame pointer and resume address go into the
+/// context, and the compiler saves of the other registers those that are live. Unwinders need no CFI of their own here:
+/// neither frame changes its shape. MXCSR and the x87 control word are callee-saved by the ABI; loading them is slow and
+/// they hardly ever differ, so they are compared first (of MXCSR without its sticky status bits).
+#define SWIFTLET_SAVE_REGISTERS \
+  "leaq 1f(%%rip), %%rax\n\t"    \
+  "movq %%rsp, 0(%%rdi)\n\t"     \
+  "movq %%rbp, 8(%%rdi)\n\t"     \
+  "movq %%rax, 16(%%rdi)\n\t"
+#define SWIFTLET_LOAD_REGISTERS  \
+  "movq 0(%%rsi), %%rsp\n\t"     \
+  "movq 8(%%rsi), %%rbp\n\t"     \
+  "jmpq *16(%%rsi)\n"
+#if defined(__AVX512F__)
+#define SWIFTLET_WIDE_REGISTERS                                                                                     \
+  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",    \
+      "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#else
+#define SWIFTLET_WIDE_REGISTERS
+#endif
+#define SWIFTLET_ALL_REGISTERS                                                                                      \
+  "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory", "xmm0", "xmm1", \
+      "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",  \
+      "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)" SWIFTLET_WIDE_REGISTERS
+
+static inline __attribute__((always_inline)) void swiftlet_switch_registers(swiftlet_context *from, swiftlet_context *to) {
+  __asm__ volatile(
+      SWIFTLET_SAVE_REGISTERS
+      "stmxcsr 24(%%rdi)\n\t"
+      "fnstcw 28(%%rdi)\n\t"
+      "movl 24(%%rdi), %%ecx\n\t"
+      "movzwl 28(%%rdi), %%edx\n\t"
+      "xorl 24(%%rsi), %%ecx\n\t"
+      "xorw 28(%%rsi), %%dx\n\t"
+      "andl $0xffc0, %%ecx\n\t"
+      "orl %%edx, %%ecx\n\t"
+      "jnz 2f\n"
+      "3:\t" SWIFTLET_LOAD_REGISTERS
+      "2:\tldmxcsr 24(%%rsi)\n\t"
+      "fldcw 28(%%rsi)\n\t"
+      "jmp 3b\n"
+      "1:\tendbr64"
+      : "+D"(from), "+S"(to) : : SWIFTLET_ALL_REGISTERS);
+}
+
+/// The same without the control words, for a generator and its resumer: a function call keeps none either.
+static inline __attribute__((always_inline)) void swiftlet_switch_plain(swiftlet_context *from, swiftlet_context *to) {
+  __asm__ volatile(
+      SWIFTLET_SAVE_REGISTERS SWIFTLET_LOAD_REGISTERS "1:\tendbr64"
+      : "+D"(from), "+S"(to) : : SWIFTLET_ALL_REGISTERS);
+}
+#else
+/// Saves the callee-saved registers and the floating-point control word on the current stack, stores the stack pointer,
+/// and continues on the other stack. Assembly.
 void swiftlet_switch_stacks(void **save_stack_pointer, void *stack_pointer);
+
+static inline void swiftlet_switch_registers(swiftlet_context *from, swiftlet_context *to) {
+  swiftlet_switch_stacks(&from->stack_pointer, to->stack_pointer);
+}
+
+static inline void swiftlet_switch_plain(swiftlet_context *from, swiftlet_context *to) {
+  swiftlet_switch_registers(from, to);
+}
+#endif
 
 void swiftlet_switch_sanitized(swiftlet_context *from, swiftlet_context *to, bool from_ends);
 
@@ -148,18 +223,14 @@ static inline void swiftlet_swap_thread_state(swiftlet_thread *thread, swiftlet_
 }
 
 /// The same for a generator and its resumer: they are one flow of control, as a function and its caller are, so the
-/// current task and its task-locals stay. Their open accesses and their exceptions are kept apart.
+/// current task, its task-locals and exceptions being handled stay. Only their open accesses are kept apart: those of a
+/// suspended generator would otherwise end in the wrong order.
 static inline void swiftlet_swap_generator_state(swiftlet_thread *thread, swiftlet_context *from, swiftlet_context *to) {
-  uint64_t *access = thread->words[SWIFTLET_WORD_ACCESS], *globals = thread->exception_globals;
-  uint64_t held = *access | globals[0] | globals[1];
+  uint64_t *access = thread->words[SWIFTLET_WORD_ACCESS];
+  uint64_t held = *access;
   if (__builtin_expect(held | to->carries_state, 0)) {
-    bool restores = to->carries_state;
-    from->words[SWIFTLET_WORD_ACCESS] = *access;
-    *access = restores ? to->words[SWIFTLET_WORD_ACCESS] : 0;
-    for (int i = 0; i < 2; i++) {
-      from->exception_globals[i] = globals[i];
-      globals[i] = restores ? to->exception_globals[i] : 0;
-    }
+    from->words[SWIFTLET_WORD_ACCESS] = held;
+    *access = to->carries_state ? to->words[SWIFTLET_WORD_ACCESS] : 0;
     to->carries_state = false;
     from->carries_state = held != 0;
   }
@@ -168,7 +239,7 @@ static inline void swiftlet_swap_generator_state(swiftlet_thread *thread, swiftl
 static inline void swiftlet_continue(swiftlet_thread *thread, swiftlet_context *from, swiftlet_context *to) {
   thread->current = to;
   if (__builtin_expect(thread->is_sanitized, 0)) swiftlet_switch_sanitized(from, to, false);
-  else swiftlet_switch_stacks(&from->stack_pointer, to->stack_pointer);
+  else swiftlet_switch_registers(from, to);
 }
 
 /// Continues `to`, a suspended or just started context of this thread; returns when somebody switches back.
@@ -189,7 +260,9 @@ static inline void swiftlet_resume_generator(swiftlet_context *generator) {
   swiftlet_context *from = thread->current;
   generator->resumer = from;
   swiftlet_swap_generator_state(thread, from, generator);
-  swiftlet_continue(thread, from, generator);
+  thread->current = generator;
+  if (__builtin_expect(thread->is_sanitized, 0)) swiftlet_switch_sanitized(from, generator, false);
+  else swiftlet_switch_plain(from, generator);
 }
 
 /// Suspends the running generator and continues its resumer.
@@ -197,7 +270,9 @@ static inline void swiftlet_suspend_generator(swiftlet_context *generator) {
   swiftlet_thread *thread = generator->thread;
   swiftlet_context *to = generator->resumer;
   swiftlet_swap_generator_state(thread, generator, to);
-  swiftlet_continue(thread, generator, to);
+  thread->current = to;
+  if (__builtin_expect(thread->is_sanitized, 0)) swiftlet_switch_sanitized(generator, to, false);
+  else swiftlet_switch_plain(generator, to);
 }
 
 /// Prepares a context taken from the pool: the first switch to it calls `entry(argument)`.

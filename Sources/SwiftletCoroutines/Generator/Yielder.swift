@@ -25,10 +25,9 @@ public struct Yielder<Element, Sent> {
     @inlinable
     @discardableResult
     public func callAsFunction(_ element: consuming Element) throws -> Sent {
-        // Safe: the stack lives at least as long as its body runs.
-        guard let context = unsafe core.context, unsafe context.pointee.thread.pointee.current == context else {
-            throw GeneratorError.yieldOutsideBody
-        }
+        // Safe: records are never freed; a core without stack has no context, which no running stack equals.
+        let context = unsafe core.context
+        guard unsafe core.thread.pointee.current == context else { throw GeneratorError.yieldOutsideBody }
         unsafe core.element = element
         unsafe core.state = .suspended
         unsafe swiftlet_suspend_generator(context)
