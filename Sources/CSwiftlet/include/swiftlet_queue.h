@@ -74,6 +74,8 @@ typedef struct swiftlet_loop_core {
   uint64_t is_polling;
 } swiftlet_loop_core;
 
+static inline swiftlet_ring *swiftlet_ready_ring(swiftlet_loop_core *core) { return &core->ready; }
+
 /// Many producers, one consumer. A pthread mutex: the thread sanitizer understands it.
 typedef struct swiftlet_inbox {
   pthread_mutex_t lock;

@@ -31,14 +31,14 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     @exclusivity(unchecked) final var context: ContextPointer?
     @exclusivity(unchecked) final var joiners: UnsafeMutablePointer<JoinNode>?
     @exclusivity(unchecked) final var extras: FiberExtras?
-    // Safe: a fiber is only run by its loop, and asks for it only while that loop exists or is known to be closed.
-    @usableFromInline final unowned(unsafe) let loop: EventLoop
+    /// Its loop, without a reference: spawning would pay for counting.
+    @usableFromInline final let loopPointer: UnsafeMutableRawPointer
     private final let file: UnsafePointer<UInt8>
 
     @usableFromInline
-    init(_ start: @escaping (AnyFiber) -> Void, loop: EventLoop, file: StaticString, line: UInt32) {
+    init(_ start: @escaping (AnyFiber) -> Void, loop: UnsafeMutableRawPointer, file: StaticString, line: UInt32) {
         unsafe self.start = start
-        unsafe self.loop = loop
+        unsafe loopPointer = unsafe loop
         self.line = line
         unsafe self.file = unsafe file.utf8Start
     }
@@ -54,6 +54,13 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
             .unretrievedError,
             "\(self) failed and nobody asked: \(failure). Join it, read its error, or catch inside it."
         ).post()
+    }
+
+    /// The loop that runs it.
+    @usableFromInline
+    final var loop: EventLoop {
+        // Safe: a fiber is only run by its loop, and asks for it only while that exists or is known to be closed.
+        unsafe Unmanaged<EventLoop>.fromOpaque(loopPointer).takeUnretainedValue()
     }
 
     /// A queue item that owns a reference.
@@ -108,8 +115,8 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     /// Ends the fiber: its pending wait and all later ones throw `CancellationError`. One that has not started never
     /// runs. Does nothing to one that has finished. From any thread.
     public final func cancel() {
-        guard unsafe loop.isCurrent else {
-            unsafe loop.perform { self.cancel() }
+        guard loop.isCurrent else {
+            loop.perform { self.cancel() }
             return
         }
         guard unsafe state != .finished, unsafe !isCancelRequested else { return }

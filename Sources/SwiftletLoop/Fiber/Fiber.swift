@@ -14,8 +14,8 @@ public import SwiftletCoroutines
 @safe
 public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
     @inlinable
-    init(_ body: @escaping () throws -> Value, loop: EventLoop, file: StaticString, line: UInt32) {
-        super.init(
+    init(_ body: @escaping () throws -> Value, loop: UnsafeMutableRawPointer, file: StaticString, line: UInt32) {
+        unsafe super.init(
             { fiber in
                 let fiber = unsafe unsafeDowncast(fiber, to: Fiber<Value>.self)
                 do {
@@ -23,7 +23,7 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
                 } catch {
                     unsafe fiber.failure = error
                 }
-            }, loop: loop, file: file, line: line)
+            }, loop: unsafe loop, file: file, line: line)
     }
 
     /// A value without references and of at most a word lies in the fiber itself, any other in a box.
@@ -108,20 +108,22 @@ public func spawn<Value>(
     name: String? = nil, after delay: Duration? = nil, stackSize: Int = StackSize.default,
     file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping () throws -> Value
 ) -> Fiber<Value> {
-    let fiber = Fiber(body, loop: loopForSpawning(), file: file, line: line)
+    let thread = unsafe swiftlet_thread_if_made()
+    let loop = unsafe thread?.pointee.loop ?? loopForSpawning()
+    let fiber = unsafe Fiber(body, loop: loop, file: file, line: line)
     if name == nil, delay == nil, stackSize == StackSize.default {
-        unsafe swiftlet_ring_push(&fiber.loop.core.pointee.ready, fiber.retainedItem)
+        unsafe swiftlet_ring_push(swiftlet_ready_ring(currentThread().pointee.core), fiber.retainedItem)
     } else {
-        unsafe fiber.loop.schedule(fiber, name: name, after: delay, stackSize: stackSize)
+        fiber.loop.schedule(fiber, name: name, after: delay, stackSize: stackSize)
     }
     return fiber
 }
 
 @usableFromInline
-func loopForSpawning() -> EventLoop {
-    if let thread = unsafe swiftlet_thread_if_made(), let loop = unsafe EventLoop.running(on: thread) { return loop }
+@inline(never)
+func loopForSpawning() -> UnsafeMutableRawPointer {
     do {
-        return try EventLoop.current
+        return unsafe Unmanaged.passUnretained(try EventLoop.current).toOpaque()
     } catch {
         // `spawn` does not throw: it is called thousands of times where this cannot happen. The process is out of
         // descriptors and has no loop: nothing can be scheduled.
@@ -137,7 +139,7 @@ extension EventLoop {
         name: String? = nil, after delay: Duration? = nil, stackSize: Int = StackSize.default,
         file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping @Sendable () throws -> Value
     ) -> Fiber<Value> {
-        let fiber = Fiber(body, loop: self, file: file, line: line)
+        let fiber = unsafe Fiber(body, loop: Unmanaged.passUnretained(self).toOpaque(), file: file, line: line)
         schedule(fiber, name: name, after: delay, stackSize: stackSize)
         return fiber
     }

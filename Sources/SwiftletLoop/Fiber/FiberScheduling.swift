@@ -68,7 +68,7 @@ extension EventLoop {
             context,
             { owner in
                 let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(owner!).takeRetainedValue()
-                let loop = unsafe fiber.loop
+                let loop = fiber.loop
                 unsafe loop.run(fiber, on: loop.thread.pointee.current)
                 return unsafe swiftlet_leader_make(loop.core, loop.thread)
             }, unsafe owner)

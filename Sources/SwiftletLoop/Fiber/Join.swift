@@ -49,7 +49,7 @@ extension AnyFiber {
 
     @usableFromInline
     final func joinBlocking(until deadline: Deadline?) throws -> Bool {
-        if unsafe loop.isCurrent {
+        if loop.isCurrent {
             unsafe isObserved = true
             if unsafe state == .finished { return true }
             var node = JoinNode()
@@ -59,7 +59,7 @@ extension AnyFiber {
         }
         // From elsewhere: a fiber of the loop joins it and tells.
         let ended = Waiter<Bool>()
-        let accepted = unsafe loop.perform {
+        let accepted = loop.perform {
             unsafe self.isObserved = true
             if unsafe self.state == .finished { return ended.resume(returning: true) }
             _ = self.makeExtras().addLink { _ in ended.resume(returning: true) }
@@ -99,7 +99,7 @@ extension AnyFiber {
     public final func link(_ body: @escaping (AnyFiber) throws -> Void) -> Int {
         let extras = makeExtras()
         let id = extras.addLink(body)
-        if unsafe state == .finished { unsafe loop.submit(Callback { extras.callLinks(of: self) }.item) }
+        if unsafe state == .finished { loop.submit(Callback { extras.callLinks(of: self) }.item) }
         return id
     }
 

@@ -16,7 +16,7 @@ extension EventLoop {
         _ body: @escaping () throws -> Value
     ) throws -> Value {
         try withLoop(takesOver: takesOver) { loop in
-            let main = Fiber(body, loop: loop, file: file, line: line)
+            let main = unsafe Fiber(body, loop: Unmanaged.passUnretained(loop).toOpaque(), file: file, line: line)
             loop.schedule(main, name: "main", after: nil, stackSize: StackSize.default)
             return try main.get()
         }
@@ -28,7 +28,8 @@ extension EventLoop {
     /// `Task { }` too.
     /// - Throws: what the body throws; `LoopError.alreadyRunning` inside a loop.
     public static func run<Value>(
-        takesOver: Bool = true, _ body: @escaping @Sendable () async throws -> sending Value
+        takesOver: Bool = true, file: StaticString = #fileID, line: UInt32 = #line,
+        _ body: @escaping @Sendable () async throws -> sending Value
     ) throws -> Value {
         try withLoop(takesOver: takesOver) { loop in
             let done = Waiter<Value>()
