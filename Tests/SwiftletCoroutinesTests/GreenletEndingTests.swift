@@ -127,6 +127,7 @@ import Testing
             let errors = SharedJournal<GreenletError>()
             for _ in 0..<3 {
                 onThreadAndEnd {
+                    _ = currentThread()
                     do { try theirs?.switch(1) } catch { errors.note(error as! GreenletError) }
                 }
             }
