@@ -49,10 +49,14 @@ let package = Package(
         .executableTarget(
             name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP"], path: "Examples",
             swiftSettings: settings),
+        .target(name: "CTestSupport", path: "Tests/CTestSupport"),
+        .target(
+            name: "TestSupport", dependencies: ["SwiftletCoroutines"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
-            name: "SwiftletCoroutinesTests", dependencies: ["CSwiftlet", "SwiftletCoroutines"],
-            swiftSettings: settings),
-        .testTarget(name: "SwiftletLoopTests", dependencies: ["CSwiftlet", "Swiftlet"], swiftSettings: settings),
+            name: "SwiftletCoroutinesTests",
+            dependencies: ["CSwiftlet", "SwiftletCoroutines", "CTestSupport", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletLoopTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "SwiftletNetTests", dependencies: ["CSwiftlet", "Swiftlet"], swiftSettings: settings),
         .testTarget(
             name: "SwiftletHTTPTests", dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", httpTypes],

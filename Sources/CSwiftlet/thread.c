@@ -57,6 +57,10 @@ static void thread_ends(void *argument) {
   swiftlet_stack_pool_destroy(thread);
   pthread_mutex_lock(&records_lock);
   record->is_alive = false;
+  pthread_mutex_unlock(&records_lock);
+  // What others gave back meanwhile has been unwound with the rest, but its reference is still held.
+  swiftlet_thread_take_abandoned(thread);
+  pthread_mutex_lock(&records_lock);
   // With stacks left (one refused to unwind) the record stays out of use, as its pool does.
   if (!thread->pool) {
     record->next_free = free_records;
@@ -100,6 +104,7 @@ swiftlet_thread *swiftlet_thread_make(void) {
   thread->root.thread = thread;
   thread->root.kind = SWIFTLET_KIND_ROOT;
   thread->root.is_live = true;
+  thread->root.run = thread->serial;  // records are used again: tells their roots apart
   if (__tsan_get_current_fiber) {
     thread->is_sanitized = true;
     thread->root.thread_sanitizer_fiber = __tsan_get_current_fiber();

@@ -54,7 +54,13 @@ extension Yielder {
     ///
     /// - Returns: what the other's body returned.
     public func from<Outcome>(_ other: BidirectionalGenerator<Element, Sent, Outcome>) throws -> Outcome {
-        var next = try other.start()
+        // One that has begun already continues, if there is something to send it.
+        var next: Element?
+        if other.state != .created, let nothing = () as? Sent {
+            next = try other.send(nothing)
+        } else {
+            next = try other.start()
+        }
         while let element = next {
             let sent: Sent
             do {
@@ -72,6 +78,8 @@ extension Yielder {
     }
 
     /// Hands out every element of a sequence.
+    // A generator is a sequence too, but must go to the other one, which passes on what is thrown.
+    @_disfavoredOverload
     public func from(_ elements: some Sequence<Element>) throws where Sent == Void {
         for element in elements { try self(element) }
     }

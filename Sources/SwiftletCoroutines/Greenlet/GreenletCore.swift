@@ -27,6 +27,7 @@ final class GreenletCore<Message>: StackOwner {
     /// For main: which occupant of the home stack it stands for.
     private var homeRun: UInt64 = 0
 
+    private var isUnwinding = false
     let isMain: Bool
 
     init(name: String?, parent: Greenlet<Message>, stackSize: Int, body: @escaping (Message) throws -> Message?) {
@@ -71,7 +72,8 @@ final class GreenletCore<Message>: StackOwner {
             if error is GreenletExit, target !== self { return nil }
             throw error
         }
-        target.receive(error)
+        // Of one that has not run, GreenletExit is an ordinary end: its parent goes on, with nothing.
+        if target === self || !(error is GreenletExit) { target.receive(error) }
         return try caller.transfer(to: target, .throw)
     }
 
@@ -215,7 +217,10 @@ final class GreenletCore<Message>: StackOwner {
     }
 
     override func unwind() {
-        guard state == .active, !isMain else { return }
+        // A body that ignores the error by switching away is seen by `arrive`, which would begin anew without end.
+        guard state == .active, !isMain, !isUnwinding else { return }
+        isUnwinding = true
+        defer { isUnwinding = false }
         let caller = GreenletCore.current
         let earlier = parent
         for attempt in 0..<2 {

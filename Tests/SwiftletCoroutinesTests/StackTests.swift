@@ -1,0 +1,120 @@
+import CSwiftlet
+import CTestSupport
+import SwiftletCoroutines
+import TestSupport
+import Testing
+
+/// A generator that holds a stack until it is dropped.
+func suspendedGenerator(stackSize: Int = StackSize.default, touching bytes: Int = 0) throws -> Generator<Int> {
+    let generator = Generator<Int>(stackSize: stackSize) { yield in
+        if bytes > 0 { test_touch_stack(CUnsignedInt(bytes)) }
+        try yield(1)
+    }
+    _ = try generator.next()
+    return generator
+}
+
+@Suite struct StackTests {
+    @Test func endedStacksAreUsedAgain() async throws {
+        try await onFreshThread { () throws -> Void in
+            let thread = currentThread()
+            for _ in 0..<1_000 {
+                let generator = Generator<Int> { yield in try yield(1) }
+                #expect(Array(generator) == [1])
+            }
+            #expect(swiftlet_stack_count(thread).live == 0)
+            #expect(swiftlet_stack_count(thread).pooled == 1)
+        }
+    }
+
+    @Test func liveAndPooledStacksAreCounted() async throws {
+        try await onFreshThread { () throws -> Void in
+            let thread = currentThread()
+            var generators = try (0..<100).map { _ in try suspendedGenerator() }
+            #expect(swiftlet_stack_count(thread).live == 100)
+            #expect(swiftlet_stack_count(thread).reserved_bytes >= 100 * StackSize.default)
+            generators.removeLast(40)
+            #expect(swiftlet_stack_count(thread).live == 60)
+            #expect(swiftlet_stack_count(thread).pooled == 40)
+            generators = []
+            #expect(swiftlet_stack_count(thread).live == 0)
+            #expect(swiftlet_stack_count(thread).pooled == 100)
+        }
+    }
+
+    @Test func trimmingReturnsMemoryAndStacksStayUsable() async throws {
+        try await onFreshThread { () throws -> Void in
+            let thread = currentThread()
+            var generators = try (0..<64).map { _ in try suspendedGenerator(touching: 100 << 10) }
+            let before = residentBytes()
+            generators = []
+            #expect(swiftlet_stack_trim(thread, 4, 10) == 10)
+            #expect(swiftlet_stack_trim(thread, 4, 1_000) == 50)
+            #expect(swiftlet_stack_trim(thread, 4, 1_000) == 0)
+            #expect(before - residentBytes() > 2 << 20)
+            // Also those whose context the trimming wiped.
+            generators = try (0..<64).map { _ in try suspendedGenerator() }
+            #expect(swiftlet_stack_count(thread).slots >= 64)
+            #expect(swiftlet_stack_count(thread).live == 64)
+            #expect(swiftlet_stack_count(thread).pooled == 0)
+            for generator in generators { #expect(try generator.next() == nil) }
+        }
+    }
+
+    @Test func highWaterMarkFollowsUse() async throws {
+        try await onFreshThread { () throws -> Void in
+            let box = Box<ContextPointer?>(nil)
+            let generator = Generator<Int> { yield in
+                box.value = currentThread().pointee.current
+                try yield(0)
+                test_touch_stack(100 << 10)
+                try yield(1)
+            }
+            _ = try generator.next()
+            let early = swiftlet_stack_high_water(box.value)
+            _ = try generator.next()
+            let late = swiftlet_stack_high_water(box.value)
+            #expect(early > 0 && early < 60 << 10)
+            #expect(late >= 100 << 10 && late < 170 << 10)
+        }
+    }
+
+    @Test(arguments: [1, 32 << 10, (32 << 10) + 1, 100_000, 256 << 10, 1 << 20, 8 << 20])
+    func aStackHasTheSizeAskedFor(size: Int) async throws {
+        try await onFreshThread { () throws -> Void in
+            let box = Box(0)
+            let generator = Generator<Int>(stackSize: size) { _ in
+                box.value = currentThread().pointee.current.pointee.size
+            }
+            #expect(try generator.next() == nil)
+            let slot = Int(SWIFTLET_STACK_GUARD_SIZE) + box.value
+            #expect(slot >= size - 2_048)  // the colour bytes
+            #expect(slot <= max(32 << 10, 2 * size))
+        }
+    }
+
+    @Test(arguments: [StackSize.largest + 1, Int.max, -1])
+    func aSizeOutOfRangeIsRefused(size: Int) async throws {
+        try await onFreshThread { () throws -> Void in
+            let generator = Generator<Int>(stackSize: size) { yield in try yield(1) }
+            let error = #expect(throws: StackError.self) { try generator.next() }
+            #expect(error?.size == size)
+            #expect(error?.description.isEmpty == false)
+            let greenlet = Greenlet<Int>(stackSize: size) { $0 }
+            #expect(throws: StackError.self) { try greenlet.switch(1) }
+        }
+    }
+
+    @Test func memoryStaysFlatOverManyGenerators() async throws {
+        try await onFreshThread { () throws -> Void in
+            func turn() throws {
+                let generator = Generator<Int> { yield in try yield(1) }
+                _ = try generator.next()
+            }
+            for _ in 0..<1_000 { try turn() }
+            let before = residentBytes()
+            for _ in 0..<100_000 { try turn() }
+            #expect(residentBytes() - before < 24 << 20)  // other tests run beside
+        }
+    }
+}

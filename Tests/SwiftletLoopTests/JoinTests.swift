@@ -1,0 +1,134 @@
+import Swiftlet
+import TestSupport
+import Testing
+
+/// joinAll, links, and errors nobody asked for.
+@Suite struct JoinTests {
+    @Test func joinAllKeepsTheOrderGiven() async throws {
+        try await onLoop { () throws -> Void in
+            let fibers = [30, 10, 20].map { n in
+                spawn {
+                    try nap(n)
+                    return n
+                }
+            }
+            #expect(try joinAll(fibers).map { $0.value } == [30, 10, 20])
+            #expect(try joinAll(fibers).count == 3)  // again
+            #expect(try joinAll([Fiber<Int>]()).isEmpty)
+        }
+    }
+
+    @Test func joinAllWithACountGivesTheFirstToEnd() async throws {
+        try await onLoop { () throws -> Void in
+            let fibers = [50, 10, 40, 20, 30].map { n in
+                spawn {
+                    try nap(n)
+                    return n
+                }
+            }
+            #expect(try joinAll(fibers, count: 2).map { $0.value } == [10, 20])
+            #expect(try joinAll(fibers, count: 3).map { $0.value }.count == 3)
+        }
+    }
+
+    @Test func joinAllGivesUpAfterTheTimeout() async throws {
+        try await onLoop { () throws -> Void in
+            let quick = spawn { 1 }
+            let slow = spawn { () throws -> Int in
+                try sleep(.seconds(100))
+                return 2
+            }
+            #expect(try joinAll([slow, quick], timeout: .milliseconds(10)) == [quick])
+            #expect(try slow.join(timeout: .zero) == false)
+            #expect(throws: DeadlineExceeded.self) { try slow.get(timeout: .milliseconds(1)) }
+            slow.cancel()
+        }
+    }
+
+    @Test func joinAllRethrowsTheEarliestFailureAtOnce() async throws {
+        try await onLoop { () throws -> Void in
+            let fibers = [50, 10, 20].map { n in
+                spawn {
+                    try nap(n)
+                    throw Failure(n)
+                }
+            }
+            let slow = spawn { try sleep(.seconds(100)) }
+            #expect(throws: Failure(10)) { try joinAll(fibers + [slow], rethrowing: true) }
+            try joinAll(fibers)
+            slow.cancel()
+        }
+    }
+
+    @Test func manyJoinersOfOne() async throws {
+        try await onLoop { () throws -> Void in
+            let target = spawn {
+                try nap(5)
+                return 3
+            }
+            let joiners = (0..<100).map { n in spawn { try target.get() + n } }
+            let leaver = spawn { try target.join(timeout: .milliseconds(1)) }
+            let cancelled = spawn { try target.get() }
+            try yield()
+            cancelled.cancel()
+            #expect(try leaver.get() == false)
+            #expect(try joiners.map { try $0.get() } == (0..<100).map { $0 + 3 })
+            #expect(cancelled.error is CancellationError)
+        }
+    }
+
+    @Test func linksRunInOrderOnceEach() async throws {
+        try await onLoop { () throws -> Void in
+            let journal = Journal<Int>()
+            let fiber = spawn(name: "linked-161803") { 1 }
+            let links = Box<[Int]>([])
+            for n in 0..<1_000 {
+                links.value.append(
+                    fiber.link { ended in
+                        #expect(ended === fiber)
+                        if n == 100 { throw Failure(n) }
+                        if n == 200 { fiber.unlink(links.value[700]) }
+                        journal.note(n)
+                    })
+            }
+            try fiber.join()
+            try yield()
+            #expect(journal.entries == (0..<1_000).filter { $0 != 100 && $0 != 700 })
+            #expect(ReportLog.reports(containing: "linked-161803").count == 1)
+            // To one that has ended: soon, and once.
+            fiber.link { _ in journal.note(-1) }
+            #expect(journal.entries.last != -1)
+            try yield()
+            #expect(journal.entries.filter { $0 == -1 }.count == 1)
+        }
+    }
+
+    @Test func anErrorNobodyAskedForIsReportedOnce() async throws {
+        try await onLoop { () throws -> Void in
+            spawn(name: "forgotten-577") { throw Failure(577) }
+            try yield()
+            try yield()
+            let reports = ReportLog.reports(containing: "forgotten-577")
+            #expect(reports.count == 1)
+            #expect(reports.first?.kind == .unretrievedError)
+        }
+        #expect(ReportLog.reports(containing: "forgotten-577").count == 1)
+    }
+
+    @Test func anErrorSomebodyLookedAtIsNotReported() async throws {
+        try await onLoop { () throws -> Void in
+            func spawnFailing(_ n: Int) -> Fiber<Int> { spawn(name: "observed-\(n)-911") { throw Failure(911) } }
+            let joined = spawnFailing(1)
+            try joined.join()
+            _ = try? spawnFailing(2).get()
+            let read = spawnFailing(3)
+            try yield()
+            #expect(read.error != nil)
+            try joinAll([spawnFailing(4)])
+            let cancelled = spawn(name: "observed-5-911") { try sleep(.seconds(100)) }
+            try yield()
+            cancelled.cancel()
+        }
+        #expect(ReportLog.reports(containing: "-911").isEmpty)
+    }
+}

@@ -1,0 +1,69 @@
+public import Glibc
+
+/// Runs the body on a thread of its own and waits for it without holding up the thread that asks: tests share the two
+/// threads of Swift's pool, and some of them need that pool.
+public func onFreshThread<Value>(_ body: @escaping @Sendable () throws -> sending Value) async throws -> sending Value {
+    try await withUnsafeThrowingContinuation { continuation in
+        startThread { continuation.resume(with: Result { try body() }) }
+    }
+}
+
+/// Starts a detached thread. Stacks left on it are unwound at its end, which `onThreadAndEnd` waits for.
+public func startThread(_ body: @escaping @Sendable () -> Void) {
+    let thread = makeThread(body)
+    pthread_detach(thread)
+}
+
+/// Runs the body on a thread of its own, and waits for the end of the thread, its destructors included.
+public func onThreadAndEnd(_ body: @escaping @Sendable () -> Void) {
+    pthread_join(makeThread(body), nil)
+}
+
+/// Starts a thread that must be joined.
+public func makeThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
+    final class Start {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    let status = pthread_create(
+        &thread, nil,
+        { argument in
+            Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue().body()
+            return nil
+        }, Unmanaged.passRetained(Start(body)).toOpaque())
+    precondition(status == 0, "no thread: \(status)")
+    return thread
+}
+
+/// CPU time of the calling thread, in nanoseconds.
+public func threadCPUTime() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}
+
+/// Resident memory of the process, in bytes.
+public func residentBytes() -> Int {
+    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+    defer { fclose(file) }
+    var buffer = [CChar](repeating: 0, count: 128)
+    guard fgets(&buffer, 128, file) != nil else { return 0 }
+    let text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return (Int(text.split(separator: " ")[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE))
+}
+
+/// The numbers of this process's open descriptors.
+public func openDescriptors() -> Set<Int> {
+    guard let directory = opendir("/proc/self/fd") else { return [] }
+    defer { closedir(directory) }
+    var numbers: Set<Int> = []
+    let own = Int(dirfd(directory))
+    while let entry = readdir(directory) {
+        let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+            pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+        if let number = Int(name), number != own { numbers.insert(number) }
+    }
+    return numbers
+}
