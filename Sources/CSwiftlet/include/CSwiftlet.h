@@ -11,6 +11,7 @@
 #include "swiftlet_queue.h"
 #include "swiftlet_wait.h"
 #include "swiftlet_kernel.h"
+#include "swiftlet_socket.h"
 #include "swiftlet_backtrace.h"
 
 #endif
