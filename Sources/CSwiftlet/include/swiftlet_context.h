@@ -101,6 +101,9 @@ struct swiftlet_thread {
   void *pool;                          // swiftlet_stack_pool
   void *greenlets;                     // owned by Swift; see GreenletThread.swift
   void (*release_greenlets)(void *greenlets);
+  void *greenlet_origin;               // the greenlet that hands over control; set before a switch, taken after it
+  bool greenlet_throws;                // it does so by an error
+  bool traces_greenlets;
   void *abandoned;                     // see swiftlet_thread.c
   swiftlet_inbox inbox;                // messages of other threads for the loop
   // Waiting without a loop blocks here; the pending wait is under the lock, since another thread decides it.
@@ -273,6 +276,12 @@ static inline void swiftlet_suspend_generator(swiftlet_context *generator) {
   thread->current = to;
   if (__builtin_expect(thread->is_sanitized, 0)) swiftlet_switch_sanitized(generator, to, false);
   else swiftlet_switch_plain(generator, to);
+}
+
+/// The stack that carries the scopes and the owner of what runs on `context`: generators belong to their resumer.
+static inline swiftlet_context *swiftlet_flow_of(swiftlet_context *context) {
+  while (context->kind == SWIFTLET_KIND_GENERATOR && context->resumer) context = context->resumer;
+  return context;
 }
 
 /// Prepares a context taken from the pool: the first switch to it calls `entry(argument)`.

@@ -103,10 +103,4 @@ static inline void swiftlet_yield_stack(swiftlet_thread *thread, swiftlet_loop_c
   swiftlet_park_stack(thread, core);
 }
 
-/// The stack that carries the scopes and the owner of what runs on `context`: generators belong to their resumer.
-static inline swiftlet_context *swiftlet_flow_of(swiftlet_context *context) {
-  while (context->kind == SWIFTLET_KIND_GENERATOR && context->resumer) context = context->resumer;
-  return context;
-}
-
 #endif

@@ -17,14 +17,7 @@
 /// Thread rules: a greenlet belongs to the thread that made it; switching to it elsewhere throws
 /// `GreenletError.wrongThread`. It may be dropped anywhere.
 @safe
-public final class Greenlet<Message>: Equatable, CustomStringConvertible {
-    let core: GreenletCore<Message>
-
-    init(core: GreenletCore<Message>) {
-        self.core = core
-        core.handle = self
-    }
-
+public final class Greenlet<Message>: AnyGreenlet {
     /// Makes a greenlet; its body does not start yet.
     ///
     /// - Parameters:
@@ -34,112 +27,73 @@ public final class Greenlet<Message>: Equatable, CustomStringConvertible {
     ///   - run: the body. The `Message` or `Message?` that it returns is what the `switch` that waits in the parent
     ///     returns; a body that returns nothing makes it `nil`. Any other type of result arrives there as
     ///     `GreenletError.resultIsNoMessage`.
-    public convenience init<Outcome>(
+    public init<Outcome>(
         name: String? = nil, parent: Greenlet? = nil, stackSize: Int = StackSize.default,
         _ run: @escaping (Message) throws -> Outcome
     ) {
         // One initializer for all three: overloads by the closure's result are ambiguous to the type checker.
-        let body: (Message) throws -> Message? = { message in
-            let outcome = try run(message)
-            if let result = outcome as? Message? { return result }
+        let body: (ErasedValue) throws -> ErasedValue? = { message in
+            let outcome = try run(message.value(as: Message.self))
+            if let result = outcome as? Message? { return result.map { ErasedValue($0) } }
             if outcome is Void { return nil }
             throw GreenletError.resultIsNoMessage("\(Outcome.self)")
         }
-        self.init(core: GreenletCore(name: name, parent: parent ?? .current, stackSize: stackSize, body: body))
+        super.init(
+            core: GreenletCore(
+                name: name, family: ObjectIdentifier(Message.self), parent: parent ?? .current, stackSize: stackSize,
+                body: body))
     }
 
-    deinit { core.handleIsGone() }
+    init(handleOf core: GreenletCore) { super.init(core: core) }
 
     /// The greenlet that runs now; the thread's (or fiber's) main one when no other does.
-    public static var current: Greenlet { GreenletCore<Message>.current.publicHandle }
+    public static var current: Greenlet {
+        Greenlet(handleOf: GreenletThread.core(family: ObjectIdentifier(Message.self)))
+    }
 
     /// Continues this greenlet and passes it a message. Dead ones pass control on to their parent.
     ///
     /// - Returns: what somebody later passes to the calling greenlet; `nil` when that was nothing.
     /// - Throws: what somebody throws into the calling greenlet; `GreenletError` on misuse.
+    @inlinable
     @discardableResult
-    public func `switch`(_ message: Message) throws -> Message? { try core.switchTo(message) }
+    public func `switch`(_ message: Message) throws -> Message? {
+        try core.switchTo(ErasedValue(message)).map { $0.value(as: Message.self) }
+    }
 
     /// Continues this greenlet and passes nothing. Starting a body that wants a message this way throws
     /// `GreenletError.missingFirstMessage`.
+    @inlinable
     @discardableResult
-    public func `switch`() throws -> Message? { try core.switchTo((() as? Message)) }
+    public func `switch`() throws -> Message? {
+        try core.switchTo((() as? Message).map { ErasedValue($0) }).map { $0.value(as: Message.self) }
+    }
 
     /// Continues this greenlet by throwing an error at its suspension point. The body of one that has not started
     /// never runs; the error goes to its parent.
     ///
     /// - Returns: what somebody later passes to the calling greenlet.
     @discardableResult
-    public func `throw`(_ error: any Error = GreenletExit()) throws -> Message? { try core.throwInto(error) }
+    public func `throw`(_ error: any Error = GreenletExit()) throws -> Message? {
+        try core.throwInto(error).map { $0.value(as: Message.self) }
+    }
 
     /// Where control goes when this greenlet ends; `nil` for a main greenlet.
-    public var parent: Greenlet? { core.parent }
+    public var parent: Greenlet? { core.parent.map { Greenlet(handleOf: $0.core) } }
 
     /// Changes the parent.
     ///
     /// - Throws: `GreenletError.cyclicParents`, `.wrongThread`, or `.mainHasNoParent`; the old parent is kept.
     public func setParent(_ new: Greenlet) throws { try core.setParent(new) }
 
-    /// The body has ended, or never will start.
-    public var isDead: Bool { core.state == .dead }
-
-    /// Started and not dead.
-    public var isActive: Bool { core.state == .active }
-
-    /// The name given at its making.
-    public var name: String? { core.name }
-
-    public static func == (left: Greenlet, right: Greenlet) -> Bool { left.core === right.core }
-
-    public var description: String {
-        "<Greenlet \(core.isMain ? "main" : name ?? "unnamed") \(core.state)>"
-    }
-}
-
-/// Thrown into a greenlet that is dropped or told to end. It ends the body quietly: the parent's `switch` returns
-/// `nil`.
-public struct GreenletExit: Error, Hashable {
-    public init() {}
-}
-
-/// Misuse of a greenlet.
-public enum GreenletError: Error, Hashable, CustomStringConvertible {
-    /// A greenlet belongs to the thread that made it.
-    case wrongThread(owner: ThreadIdentity, current: ThreadIdentity)
-    /// The thread, fiber or task whose main greenlet this is has ended.
-    case homeEnded
-    /// A chain of parents would lead back to its start.
-    case cyclicParents
-    /// The main greenlet's parent cannot be set.
-    case mainHasNoParent
-    /// A body returned something that is neither a message nor nothing.
-    case resultIsNoMessage(String)
-    /// A body was started by `switch()`, but takes a message.
-    case missingFirstMessage
-
-    public var description: String {
-        switch self {
-        case .wrongThread(let owner, let current):
-            "cannot switch to a different thread: the greenlet belongs to \(owner), the caller is \(current)"
-        case .homeEnded: "cannot switch to a main greenlet whose thread, fiber or task has ended"
-        case .cyclicParents: "cyclic parent chain"
-        case .mainHasNoParent: "the main greenlet has no parent"
-        case .resultIsNoMessage(let type): "the body returned \(type), which is no message of its greenlet"
-        case .missingFirstMessage: "the first switch starts the body and must pass its message: call switch(_:)"
-        }
-    }
-}
-
-/// One step that a trace callback is told of.
-public enum GreenletEvent: Sendable, Hashable {
-    case `switch`
-    case `throw`
-}
-
-extension Greenlet {
     /// Sets or removes this thread's trace callback. It is told of each transfer of control between greenlets of this
     /// message type, after it has happened. A callback that throws is removed and its error reported.
     public static func setTrace(_ callback: ((GreenletEvent, _ from: Greenlet, _ to: Greenlet) throws -> Void)?) {
-        GreenletThread.current.traces[ObjectIdentifier(Message.self)] = callback
+        let erased = callback.map { callback in
+            { (event: GreenletEvent, from: GreenletCore, to: GreenletCore) throws in
+                try callback(event, Greenlet(handleOf: from), Greenlet(handleOf: to))
+            }
+        }
+        GreenletThread.current.setTrace(erased, family: ObjectIdentifier(Message.self))
     }
 }

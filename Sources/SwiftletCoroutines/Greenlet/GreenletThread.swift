@@ -1,24 +1,20 @@
 import CSwiftlet
 
-/// What one thread knows of its greenlets: the main ones, the traces, and who is handing over control just now.
+/// What one thread knows of its greenlets: the main ones and the traces.
 @safe
 final class GreenletThread {
+    typealias Trace = (GreenletEvent, _ from: GreenletCore, _ to: GreenletCore) throws -> Void
+
     private struct MainKey: Hashable {
         let home: UInt
         let run: UInt64
-        let message: ObjectIdentifier
+        let family: ObjectIdentifier
     }
 
-    private var mains: [MainKey: AnyObject] = [:]
-    private var latestKey: MainKey?
-    private var latestMain: AnyObject?
-    var traces: [ObjectIdentifier: Any] = [:]
-
-    /// Set before a switch, taken where control arrives.
-    var origin: AnyObject?
-    var event = GreenletEvent.switch
-    /// The greenlet that ended last: its core must live until its stack has been left.
-    var ended: AnyObject?
+    private var mains: [MainKey: GreenletCore] = [:]
+    /// The main core that was asked for last: mostly the one that is asked for next.
+    private var latest: (key: MainKey, core: GreenletCore)?
+    private var traces: [ObjectIdentifier: Trace] = [:]
 
     static var current: GreenletThread {
         let thread = unsafe currentThread()
@@ -32,27 +28,46 @@ final class GreenletThread {
         return made
     }
 
-    /// Whose stack is this? A generator's counts as its resumer's; one that is no greenlet's has a main greenlet.
-    func core<Message>(of context: ContextPointer) -> GreenletCore<Message> {
-        var context = unsafe context
-        while unsafe Int(context.pointee.kind) == Int(SWIFTLET_KIND_GENERATOR.rawValue) { unsafe context = unsafe context.pointee.resumer }
-        if unsafe Int(context.pointee.kind) == Int(SWIFTLET_KIND_GREENLET.rawValue) {
-            let owner = unsafe Unmanaged<StackOwner>.fromOpaque(context.pointee.owner).takeUnretainedValue()
-            if let core = GreenletCore<Message>.ofThisFamily(owner) { return core }
-            // A greenlet of another message type: this family starts at the same home.
+    /// Whose stack runs? A generator's counts as its resumer's; one that is no greenlet's, or one of another message
+    /// type, has a main greenlet of this family.
+    static func core(family: ObjectIdentifier) -> GreenletCore {
+        let home = unsafe swiftlet_flow_of(currentThread().pointee.current)!
+        if unsafe Int(home.pointee.kind) == Int(SWIFTLET_KIND_GREENLET.rawValue) {
+            // Safe: a greenlet's stack has no other owner than its core.
+            let core = unsafe unsafeDowncast(
+                Unmanaged<StackOwner>.fromOpaque(home.pointee.owner).takeUnretainedValue(), to: GreenletCore.self)
+            if core.family == family { return core }
         }
-        let home = UInt(bitPattern: context)
-        let key = unsafe MainKey(home: home, run: context.pointee.run, message: ObjectIdentifier(Message.self))
-        if key == latestKey, let known = latestMain.flatMap(GreenletCore<Message>.ofThisFamily) { return known }
-        defer {
-            latestKey = key
-            latestMain = mains[key]
+        return unsafe current.main(of: home, family: family)
+    }
+
+    private func main(of home: ContextPointer, family: ObjectIdentifier) -> GreenletCore {
+        let key = unsafe MainKey(home: UInt(bitPattern: home), run: home.pointee.run, family: family)
+        if let latest, latest.key == key { return latest.core }
+        if let known = mains[key] {
+            latest = (key, known)
+            return known
         }
-        if let known = mains[key].flatMap(GreenletCore<Message>.ofThisFamily) { return known }
         // Earlier occupants of this stack are gone for good.
-        mains = mains.filter { unsafe $0.key.home != home || $0.key.run == context.pointee.run }
-        let made = unsafe GreenletCore<Message>(mainOf: context)
+        mains = mains.filter { $0.key.home != key.home || $0.key.run == key.run }
+        let made = unsafe GreenletCore(mainOf: home, family: family)
         mains[key] = made
+        latest = (key, made)
         return made
+    }
+
+    func setTrace(_ trace: Trace?, family: ObjectIdentifier) {
+        traces[family] = trace
+        unsafe currentThread().pointee.traces_greenlets = !traces.isEmpty
+    }
+
+    func trace(_ event: GreenletEvent, _ from: GreenletCore, _ to: GreenletCore) {
+        guard let callback = traces[to.family] else { return }
+        do {
+            try callback(event, from, to)
+        } catch {
+            setTrace(nil, family: to.family)
+            Report(.unretrievedError, "a greenlet trace callback threw \(error) and was removed").post()
+        }
     }
 }

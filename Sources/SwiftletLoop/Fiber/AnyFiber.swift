@@ -1,5 +1,5 @@
 import CSwiftlet
-import SwiftletCoroutines
+public import SwiftletCoroutines
 
 /// What all fibers have in common, whatever they return.
 ///
@@ -24,9 +24,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     final let line: UInt32
     /// Runs the body and keeps its result; gone once it has begun.
     @exclusivity(unchecked) final var start: ((AnyFiber) -> Void)?
-    // The result: see `Fiber.liesInline`.
-    @usableFromInline @exclusivity(unchecked) final var word: UInt64 = 0
-    @usableFromInline @exclusivity(unchecked) final var box: AnyObject?
+    @usableFromInline @exclusivity(unchecked) final var result = ErasedValue()
     @usableFromInline @exclusivity(unchecked) final var failure: (any Error)?
     @exclusivity(unchecked) final var context: ContextPointer?
     @exclusivity(unchecked) final var joiners: UnsafeMutablePointer<JoinNode>?

@@ -19,44 +19,17 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
             { fiber in
                 let fiber = unsafe unsafeDowncast(fiber, to: Fiber<Value>.self)
                 do {
-                    fiber.keep(try body())
+                    unsafe fiber.result = ErasedValue(try body())
+                    unsafe fiber.isSuccess = true
                 } catch {
                     unsafe fiber.failure = error
                 }
             }, loop: unsafe loop, file: file, line: line)
     }
 
-    /// A value without references and of at most a word lies in the fiber itself, any other in a box.
-    @inlinable
-    @inline(__always)
-    static var liesInline: Bool { _isPOD(Value.self) && MemoryLayout<Value>.size <= 8 }
-
-    @inlinable
-    @inline(__always)
-    func keep(_ value: Value) {
-        if Self.liesInline {
-            // Safe: it fits, and the word is aligned for everything that fits.
-            _ = unsafe withUnsafeMutablePointer(to: &word) {
-                unsafe UnsafeMutableRawPointer($0).initializeMemory(as: Value.self, to: value)
-            }
-        } else {
-            unsafe box = ResultBox(value)
-        }
-        unsafe isSuccess = true
-    }
-
-    @inlinable
-    @inline(__always)
-    func kept() -> Value {
-        if Self.liesInline {
-            return unsafe withUnsafePointer(to: &word) { unsafe UnsafeRawPointer($0).load(as: Value.self) }
-        }
-        return unsafe unsafeDowncast(box.unsafelyUnwrapped, to: ResultBox<Value>.self).value
-    }
-
     /// What the body returned; `nil` before its end and after a failure.
     @inlinable
-    public var value: Value? { unsafe isSuccess ? kept() : nil }
+    public var value: Value? { unsafe isSuccess ? result.value(as: Value.self) : nil }
 
     /// Waits for the end and returns what the body returned.
     ///
@@ -68,7 +41,7 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
         if unsafe state != .finished {
             guard try joinBlocking(until: timeout.map { .after($0) }) else { throw DeadlineExceeded() }
         }
-        if unsafe isSuccess { return kept() }
+        if unsafe isSuccess { return unsafe result.value(as: Value.self) }
         throw failureToThrow()
     }
 
@@ -79,18 +52,9 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
     @concurrent
     public func get(timeout: Duration? = nil) async throws -> Value where Value: Sendable {
         guard try await joinFromTask(until: timeout.map { .after($0) }) else { throw DeadlineExceeded() }
-        if unsafe isSuccess { return kept() }
+        if unsafe isSuccess { return unsafe result.value(as: Value.self) }
         throw failureToThrow()
     }
-}
-
-/// A fiber's result that does not fit into it.
-@usableFromInline
-final class ResultBox<Value> {
-    @usableFromInline let value: Value
-
-    @inlinable
-    init(_ value: Value) { self.value = value }
 }
 
 /// Makes a fiber that runs the body soon, on the loop of the calling thread.
