@@ -226,14 +226,20 @@ static inline void swiftlet_swap_thread_state(swiftlet_thread *thread, swiftlet_
 }
 
 /// The same for a generator and its resumer: they are one flow of control, as a function and its caller are, so the
-/// current task, its task-locals and exceptions being handled stay. Only their open accesses are kept apart: those of a
-/// suspended generator would otherwise end in the wrong order.
+/// current task and its task-locals stay. Their open accesses and the exceptions they handle are kept apart: those of a
+/// suspended generator would otherwise end in the wrong order. (An exception on its way, with none being handled, runs
+/// destructors; one that resumes a generator finds the count of such exceptions shared.)
 static inline void swiftlet_swap_generator_state(swiftlet_thread *thread, swiftlet_context *from, swiftlet_context *to) {
-  uint64_t *access = thread->words[SWIFTLET_WORD_ACCESS];
-  uint64_t held = *access;
+  uint64_t *access = thread->words[SWIFTLET_WORD_ACCESS], *globals = thread->exception_globals;
+  uint64_t held = *access | globals[0];
   if (__builtin_expect(held | to->carries_state, 0)) {
-    from->words[SWIFTLET_WORD_ACCESS] = held;
-    *access = to->carries_state ? to->words[SWIFTLET_WORD_ACCESS] : 0;
+    bool restores = to->carries_state;
+    from->words[SWIFTLET_WORD_ACCESS] = *access;
+    *access = restores ? to->words[SWIFTLET_WORD_ACCESS] : 0;
+    for (int i = 0; i < 2; i++) {
+      from->exception_globals[i] = globals[i];
+      globals[i] = restores ? to->exception_globals[i] : 0;
+    }
     to->carries_state = false;
     from->carries_state = held != 0;
   }

@@ -120,6 +120,9 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         guard unsafe state != .finished, unsafe !isCancelRequested else { return }
         unsafe isCancelRequested = true
         unsafe context?.pointee.owner_is_cancelled = true
+        if unsafe state == .unstarted, let extras = unsafe extras, extras.isDelayed {
+            loop.submit(Callback { if unsafe self.state == .unstarted { self.finishUnstarted(CancellationError()) } }.item)
+        }
         guard let parked = unsafe context?.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
         if unsafe parked.pointee.wait_id != 0, unsafe !CancelScope.isShielded(context!) {
             unsafe loop.decideHere(parked, parked.pointee.wait_id, .cancelled)
@@ -166,6 +169,7 @@ final class FiberExtras {
     var nameBytes: UnsafeMutablePointer<CChar>?
     var stackSize = StackSize.default
     var neverRan = false
+    var isDelayed = false
     var locals: [ObjectIdentifier: Any] = [:]
     private var links: [(id: Int, body: (AnyFiber) throws -> Void)] = []
     private var lastLink = 0

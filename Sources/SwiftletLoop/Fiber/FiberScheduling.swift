@@ -4,14 +4,15 @@ import SwiftletCoroutines
 extension EventLoop {
     @usableFromInline
     func schedule(_ fiber: AnyFiber, name: String?, after delay: Duration?, stackSize: Int) {
-        if name != nil || stackSize != StackSize.default {
+        if name != nil || delay != nil || stackSize != StackSize.default {
             let extras = fiber.makeExtras()
             extras.stackSize = stackSize
+            extras.isDelayed = delay != nil
             if let name { extras.setName(name) }
         }
         guard let delay else {
             let item = fiber.retainedItem
-            if !submit(item), !isCurrent { unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).release() }
+            if !submit(item) { unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).release() }
             return
         }
         let deadline = Deadline.after(delay).nanoseconds
@@ -29,6 +30,7 @@ extension EventLoop {
     @inline(__always)
     func runFiber(_ fiber: AnyFiber, on context: ContextPointer) -> ContextPointer? {
         unsafe swiftlet_counter_add(&core.pointee.fibers, 1)
+        if unsafe fiber.state == .finished { return nil }  // cancelled during its delay
         if unsafe fiber.isCancelRequested {
             fiber.finishUnstarted(CancellationError())
             return nil

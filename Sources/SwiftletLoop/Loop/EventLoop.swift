@@ -111,17 +111,19 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// - Returns: false when the loop is closed; the closure never runs then.
     @discardableResult
     public func perform(_ body: @escaping @Sendable () -> Void) -> Bool {
-        submit(Callback(body).item)
+        let callback = Callback(body)
+        if submit(callback.item) { return true }
+        unsafe Unmanaged.passUnretained(callback).release()  // the reference that the item owned
+        return false
     }
 
-    /// Puts an item into the ready queue, from any thread.
+    /// Puts an item into the ready queue, from any thread. False when the loop is closed; the item is the caller's then.
     @discardableResult
     func submit(_ item: UInt64) -> Bool {
-        if isCurrent {
-            unsafe swiftlet_ring_push(&core.pointee.ready, item)
-            return unsafe !isClosed
-        }
-        return unsafe swiftlet_inbox_post(inbox, epoch, item, 0)
+        guard isCurrent else { return unsafe swiftlet_inbox_post(inbox, epoch, item, 0) }
+        guard unsafe !isClosed else { return false }
+        unsafe swiftlet_ring_push(&core.pointee.ready, item)
+        return true
     }
 
     public static func == (left: EventLoop, right: EventLoop) -> Bool { left === right }
