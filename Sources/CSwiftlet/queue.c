@@ -37,6 +37,7 @@ bool swiftlet_inbox_initialize(swiftlet_inbox *inbox) {
   return inbox->event >= 0;
 }
 
+// The lock stays usable: late posts are refused under it.
 void swiftlet_inbox_destroy(swiftlet_inbox *inbox) {
   if (inbox->event >= 0) close(inbox->event);
   inbox->event = -1;

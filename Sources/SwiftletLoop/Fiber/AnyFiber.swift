@@ -75,6 +75,11 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         }
         guard unsafe state != .finished, unsafe !isCancelRequested else { return }
         unsafe isCancelRequested = true
+        if unsafe state == .unstarted {
+            // Its time to start may be far: it ends in its turn now, and the timer will find nothing to do.
+            unsafe loop.schedule(self, after: nil)
+            return
+        }
         guard let parked = unsafe context?.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
         if unsafe parked.pointee.wait_id != 0, unsafe !CancelScope.isShielded(context!) {
             unsafe loop.decideHere(parked, parked.pointee.wait_id, .cancelled)

@@ -133,11 +133,14 @@ extension EventLoop {
             extras.stackSize = stackSize
             if let name { extras.setName(name) }
         }
+        let isAccepted: Bool
         if isCurrent {
-            schedule(fiber, after: delay)
+            isAccepted = unsafe !isClosed
+            if isAccepted { schedule(fiber, after: delay) }
         } else {
-            perform { self.schedule(fiber, after: delay) }
+            isAccepted = perform { self.schedule(fiber, after: delay) }
         }
+        if !isAccepted { fiber.finishUnstarted(LoopError.closed) }
         return fiber
     }
 
@@ -156,7 +159,7 @@ extension EventLoop {
     func runFiber(_ fiber: AnyFiber, on context: ContextPointer) -> ContextPointer? {
         unsafe swiftlet_counter_add(&core.pointee.fibers, 1)
         if unsafe fiber.isCancelRequested {
-            fiber.finishUnstarted(CancellationError())
+            if !fiber.isFinished { fiber.finishUnstarted(CancellationError()) }
             return nil
         }
         if let extras = unsafe fiber.extras, extras.stackSize != StackSize.default {

@@ -59,14 +59,9 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
         unsafe executors = LoopExecutors(self)
     }
 
-    deinit {
-        unsafe swiftlet_ring_destroy(&core.pointee.ready)
-        unsafe swiftlet_ring_destroy(&core.pointee.held)
-        unsafe swiftlet_timer_heap_destroy(&core.pointee.timers)
-        unsafe core.deallocate()
-        unsafe swiftlet_inbox_destroy(inbox)
-        unsafe inbox.deallocate()
-    }
+    /// Closed loops are kept, without what they held: fibers, executors and wake-ups refer to their loop without a
+    /// count, and one that comes late must find a closed loop, not freed memory.
+    private static let closedLoops = Locked<[EventLoop]>([])
 
     // MARK: Which loop
 
@@ -104,21 +99,26 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
     /// - Returns: false when the loop is closed; the closure never runs then.
     @discardableResult
     public func perform(_ body: @escaping @Sendable () -> Void) -> Bool {
-        submit(Callback(body).item)
+        let callback = Callback(body)
+        if submit(callback.item) { return true }
+        unsafe Unmanaged.passUnretained(callback).release()  // the item's reference
+        return false
     }
 
     /// Puts an item into the ready queue, from any thread.
     @discardableResult
     func submit(_ item: UInt64) -> Bool {
         if isCurrent {
+            guard unsafe !isClosed else { return false }
             unsafe swiftlet_ring_push(&core.pointee.ready, item)
-            return unsafe !isClosed
+            return true
         }
         return unsafe swiftlet_inbox_post(inbox, item, 0)
     }
 
     override func decide(_ context: ContextPointer, _ id: UInt64, _ outcome: WaitOutcome) -> Bool {
-        if isCurrent { return unsafe decideHere(context, id, outcome) }
+        // A closed loop's numbers of waits mean nothing to the thread's next loop.
+        if isCurrent { return unsafe !isClosed && decideHere(context, id, outcome) }
         let argument = id << 3 | UInt64(outcome.rawValue)
         return unsafe swiftlet_inbox_post(inbox, UInt64(UnsafeMutableRawPointer(context), .decision), argument)
     }
@@ -134,23 +134,41 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
         guard unsafe thread.pointee.current == withUnsafeMutablePointer(to: &thread.pointee.root, { unsafe $0 }) else {
             throw LoopError.closedFromInside
         }
-        cancelAllFibers()
-        unsafe isClosed = true
-        unsafe swiftlet_inbox_close(inbox)
-        Watchdog.shared.forget(self)
-        descriptors.close()
-        unsafe thread.pointee.loop = nil
+        end()
         unsafe Unmanaged.passUnretained(self).release()
     }
 
     private func threadEnds() {
-        guard unsafe !isClosed else { return }
+        if unsafe !isClosed { end() }
+    }
+
+    private func end() {
         cancelAllFibers()
-        unsafe isClosed = true
         unsafe swiftlet_inbox_close(inbox)
+        runLateMessages()
+        unsafe isClosed = true
         Watchdog.shared.forget(self)
         descriptors.close()
         unsafe thread.pointee.loop = nil
+        unsafe swiftlet_ring_destroy(&core.pointee.ready)
+        unsafe swiftlet_ring_destroy(&core.pointee.held)
+        unsafe core.pointee.ready = swiftlet_ring()
+        unsafe core.pointee.held = swiftlet_ring()
+        unsafe swiftlet_timer_heap_destroy(&core.pointee.timers)
+        unsafe swiftlet_inbox_destroy(inbox)
+        EventLoop.closedLoops.withLock { $0.append(self) }
+    }
+
+    /// Whoever posted before the inbox was closed was told that it would run, and may wait for it.
+    private func runLateMessages() {
+        takeInbox()
+        guard unsafe swiftlet_ring_count(&core.pointee.ready) > 0 else { return }
+        do {
+            try shielded { try yield() }
+        } catch {
+            Report(.deadlock, "while a loop was closed: \(error)").post()
+        }
+        cancelAllFibers()
     }
 
     /// The thread runs its own stack, outside the loop: how long is its own business.

@@ -177,7 +177,7 @@ extension EventLoop {
         }
     }
 
-    private func takeInbox() {
+    func takeInbox() {
         guard unsafe !swiftlet_inbox_is_empty(inbox) else { return }
         var messages: UnsafeMutablePointer<swiftlet_message>?
         let count = unsafe swiftlet_inbox_take(inbox, &messages)
