@@ -25,11 +25,13 @@ public final class CancelScope: @unchecked Sendable {
     private let isShield: Bool
     let deadlineNanoseconds: UInt64
     private let flow: ContextPointer
+    private let thread: ThreadPointer
     private let home: WaitHome
 
     init(deadline: Deadline?, isShield: Bool = false) {
         let thread = unsafe currentThread()
         unsafe flow = unsafe flowOfControl(thread.pointee.current)
+        unsafe self.thread = unsafe thread
         home = unsafe thread.pointee.home
         parent = unsafe flow.pointee.scope.map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
         self.isShield = isShield
@@ -41,10 +43,13 @@ public final class CancelScope: @unchecked Sendable {
         let (exchanged, _) = state.compareExchange(
             expected: State.open.rawValue, desired: State.cancelled.rawValue, ordering: .acquiringAndReleasing)
         guard exchanged else { return }
-        if let loop = home as? EventLoop, !loop.isCurrent {
+        if unsafe swiftlet_thread_if_made() == thread {
+            endPendingWait()
+        } else if let loop = home as? EventLoop {
             loop.perform { self.endPendingWait() }
         } else {
-            endPendingWait()
+            // Only its own thread may look at a flow of control: it asks its scopes itself.
+            (home as? ThreadHome)?.lookAgain()
         }
     }
 
@@ -88,6 +93,22 @@ public final class CancelScope: @unchecked Sendable {
         return nearest
     }
 
+    /// This scope or one around it, up to the next shield, is cancelled.
+    var isCancelledFromHere: Bool {
+        var scope: CancelScope? = self
+        while let current = scope {
+            if current.isCancelled { return true }
+            if current.isShield { break }
+            scope = current.parent
+        }
+        return false
+    }
+
+    static func innermost(of flow: ContextPointer) -> CancelScope? {
+        // Safe: a scope lives as long as its region, which has not been left.
+        unsafe flow.pointee.scope.map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
+    }
+
     /// A shield lies between here and the owner of the flow.
     var isShieldedFromOutside: Bool {
         var scope: CancelScope? = self
@@ -118,7 +139,8 @@ public final class CancelScope: @unchecked Sendable {
     private func endPendingWait() {
         guard isHeard, let parked = unsafe flow.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
         let id = unsafe parked.pointee.wait_id
-        if id != 0 { unsafe home.decide(parked, id, .cancelled) }
+        // Not `home`: the thread may have got a loop since.
+        if id != 0 { unsafe thread.pointee.home.decide(parked, id, .cancelled) }
     }
 }
 

@@ -41,8 +41,13 @@ final class ThreadHome: WaitHome, @unchecked Sendable {
     func block(_ token: WaitToken, until limit: UInt64) -> WaitOutcome {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
+        let scope = unsafe token.context.pointee.wait_is_shielded
+            ? nil : CancelScope.innermost(of: flowOfControl(token.context))
         while pending == token.id {
-            if limit == .max {
+            if let scope, scope.isCancelledFromHere {
+                pending = 0
+                outcome = .cancelled
+            } else if limit == .max {
                 unsafe pthread_cond_wait(condition, mutex)
             } else {
                 var time = timespec(tv_sec: Int(limit / 1_000_000_000), tv_nsec: Int(limit % 1_000_000_000))
@@ -53,6 +58,13 @@ final class ThreadHome: WaitHome, @unchecked Sendable {
             }
         }
         return outcome
+    }
+
+    /// A scope of this thread was cancelled by another.
+    func lookAgain() {
+        unsafe pthread_mutex_lock(mutex)
+        unsafe pthread_cond_signal(condition)
+        unsafe pthread_mutex_unlock(mutex)
     }
 
     override func decide(_ context: ContextPointer, _ id: UInt64, _ outcome: WaitOutcome) -> Bool {

@@ -143,7 +143,10 @@ struct PendingWait {
     @usableFromInline
     func finish() throws -> WaitOutcome {
         let outcome: WaitOutcome
-        let isInTask = unsafe Int(flow.pointee.kind) == Int(SWIFTLET_KIND_TASK.rawValue)
+        let kind = unsafe Int(flow.pointee.kind)
+        // A thread's own stack may run a task too: one of Swift's pool.
+        let isInTask = unsafe kind == Int(SWIFTLET_KIND_TASK.rawValue)
+            || (kind == Int(SWIFTLET_KIND_ROOT.rawValue) && swiftlet_current_task() != nil)
         if isInTask, !isShielded, unsafe !CancelScope.isShielded(flow) {
             outcome = withTaskCancellationRecord(token) { token.home.wait(token, until: limit) }
         } else {
