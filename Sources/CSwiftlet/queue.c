@@ -48,9 +48,15 @@ uint64_t swiftlet_inbox_open(swiftlet_inbox *inbox) {
   return epoch;
 }
 
+void swiftlet_inbox_refuse(swiftlet_inbox *inbox) {
+  pthread_mutex_lock(&inbox->lock);
+  inbox->is_open = false;
+  pthread_mutex_unlock(&inbox->lock);
+}
+
 void swiftlet_inbox_close(swiftlet_inbox *inbox) {
   pthread_mutex_lock(&inbox->lock);
-  if (inbox->is_open) close(inbox->event);
+  if (inbox->event >= 0) close(inbox->event);
   inbox->event = -1;
   inbox->is_open = false;
   free(inbox->messages);

@@ -34,6 +34,11 @@ int swiftlet_wait_block(swiftlet_wait wait, uint64_t limit) {
   struct timespec time = {(time_t)(limit / 1000000000u), (long)(limit % 1000000000u)};
   pthread_mutex_lock(&thread->blocking_lock);
   while (thread->blocking_wait == wait.id) {
+    if (thread->blocking_looks_again) {
+      thread->blocking_looks_again = false;
+      pthread_mutex_unlock(&thread->blocking_lock);
+      return SWIFTLET_OUTCOME_LOOK_AGAIN;
+    }
     if (limit == UINT64_MAX) {
       pthread_cond_wait(&thread->blocking_condition, &thread->blocking_lock);
     } else if (pthread_cond_timedwait(&thread->blocking_condition, &thread->blocking_lock, &time) == ETIMEDOUT &&
@@ -47,11 +52,11 @@ int swiftlet_wait_block(swiftlet_wait wait, uint64_t limit) {
   return outcome;
 }
 
-uint64_t swiftlet_wait_blocking_id(swiftlet_thread *thread) {
+void swiftlet_wait_look_again(swiftlet_thread *thread) {
   pthread_mutex_lock(&thread->blocking_lock);
-  uint64_t id = thread->blocking_wait;
+  thread->blocking_looks_again = true;
+  pthread_cond_signal(&thread->blocking_condition);
   pthread_mutex_unlock(&thread->blocking_lock);
-  return id;
 }
 
 static swiftlet_context *lead(void *core) {

@@ -62,16 +62,15 @@ import Testing
 
     @Test func manyJoinersOfOne() async throws {
         try await onLoop { () throws -> Void in
-            let target = spawn {
-                try nap(5)
-                return 3
-            }
+            let gate = Waiter<Int>()
+            let target = spawn { try gate.wait()! }
             let joiners = (0..<100).map { n in spawn { try target.get() + n } }
             let leaver = spawn { try target.join(timeout: .milliseconds(1)) }
             let cancelled = spawn { try target.get() }
             try yield()
             cancelled.cancel()
             #expect(try leaver.get() == false)
+            gate.resume(returning: 3)
             #expect(try joiners.map { try $0.get() } == (0..<100).map { $0 + 3 })
             #expect(cancelled.error is CancellationError)
         }

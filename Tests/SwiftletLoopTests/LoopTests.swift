@@ -129,7 +129,7 @@ import Testing
     }
 
     @Test func closingIsGuarded() async throws {
-        try await onLoop { () throws -> Void in
+        try await onLoop(parks: false) { () throws -> Void in
             let loop = try EventLoop.current
             #expect(throws: LoopError.closedFromInside) { try loop.close() }
             let result = try toThread { () -> Bool in

@@ -111,6 +111,7 @@ struct swiftlet_thread {
   pthread_cond_t blocking_condition;
   uint64_t blocking_wait;
   int blocking_outcome;
+  bool blocking_looks_again;
   uint64_t spare_words[SWIFTLET_WORDS];
   uint64_t spare_exception_globals[2];
   int kernel_id;

@@ -26,6 +26,7 @@ enum {
   SWIFTLET_OUTCOME_CANCELLED = 2,
   SWIFTLET_OUTCOME_CLOSED = 3,
   SWIFTLET_OUTCOME_DEADLOCKED = 4,
+  SWIFTLET_OUTCOME_LOOK_AGAIN = 5,  // of a blocking thread only: undecided, but its scopes have changed
 };
 
 /// Names one pending wait. Deciding one that is over does nothing, however long ago it ended: the thread's record is
@@ -66,11 +67,12 @@ static inline bool swiftlet_wait_decide(swiftlet_wait wait, int outcome) {
   return swiftlet_wait_decide_elsewhere(wait, outcome);
 }
 
-/// Blocks until the wait is decided or `limit` (nanoseconds of CLOCK_MONOTONIC, UINT64_MAX: never) is reached.
+/// Blocks until the wait is decided or `limit` (nanoseconds of CLOCK_MONOTONIC, UINT64_MAX: never) is reached, or until it is told to
+/// look again.
 int swiftlet_wait_block(swiftlet_wait wait, uint64_t limit);
 
-/// The number of the wait that this thread blocks in without a loop; 0 if none.
-uint64_t swiftlet_wait_blocking_id(swiftlet_thread *thread);
+/// Lets a thread that blocks look whether the scopes it is in were cancelled: only itself may look at them.
+void swiftlet_wait_look_again(swiftlet_thread *thread);
 
 /// A stack on which the scheduler goes on. Ends the process if there is none: the parked stack could not be told.
 swiftlet_context *swiftlet_leader_make(swiftlet_loop_core *core, swiftlet_thread *thread);

@@ -64,10 +64,7 @@ public final class Descriptor: @unchecked Sendable {
     /// thread, blocks until the side is ready.
     public func refused(_ side: Readiness, until deadline: Deadline? = nil) throws {
         if EventLoop.currentIfAny != nil { return try drained(side) }
-        let timeout = deadline.map { $0.nanoseconds > swiftlet_now() ? Int64($0.nanoseconds - swiftlet_now()) : 0 } ?? -1
-        let ready = swiftlet_wait_ready(number, side == .writing, timeout)
-        if ready == 0 { throw DeadlineExceeded() }
-        if ready < 0 { throw DescriptorError(operation: "poll", descriptor: number, errno: swiftlet_errno()) }
+        if try !blockUntilReady(number, side, until: deadline) { throw DeadlineExceeded() }
     }
 
     private func wait(_ side: Readiness, on loop: EventLoop, until deadline: Deadline?) throws {
@@ -136,13 +133,8 @@ func closeDescriptor(_ number: CInt) -> CInt { Glibc.close(number) }
 /// - Returns: false when the deadline came first.
 /// - Throws: `DescriptorError`, `CancellationError`.
 public func waitUntilReady(_ number: CInt, for side: Readiness, until deadline: Deadline? = nil) throws -> Bool {
-    guard let loop = EventLoop.currentIfAny else {
-        let timeout = deadline.map { $0.nanoseconds > swiftlet_now() ? Int64($0.nanoseconds - swiftlet_now()) : 0 } ?? -1
-        let ready = swiftlet_wait_ready(number, side == .writing, timeout)
-        if ready < 0 { throw DescriptorError(operation: "poll", descriptor: number, errno: swiftlet_errno()) }
-        return ready > 0
-    }
     guard number >= 0 else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF) }
+    guard let loop = EventLoop.currentIfAny else { return try blockUntilReady(number, side, until: deadline) }
     let entry = unsafe loop.descriptors.entry(number)
     unsafe entry.pointee.isReadable = false
     unsafe entry.pointee.isWritable = false
@@ -152,6 +144,28 @@ public func waitUntilReady(_ number: CInt, for side: Readiness, until deadline: 
     case .closed: throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)
     default: return true
     }
+}
+
+/// Blocks a plain thread. Enclosing deadlines end the wait; a cancellation from elsewhere is heard before it only.
+private func blockUntilReady(_ number: CInt, _ side: Readiness, until deadline: Deadline?) throws -> Bool {
+    try checkCancellation()
+    var limit = deadline?.nanoseconds ?? .max
+    var limitingScope: CancelScope?
+    if let innermost = unsafe CancelScope.innermost(of: swiftlet_flow_of(currentThread().pointee.current)),
+        let nearest = try innermost.nearestDeadline(before: limit)
+    {
+        limitingScope = nearest
+        limit = nearest.deadlineNanoseconds
+    }
+    let now = swiftlet_now()
+    let timeout = limit == .max ? -1 : limit > now ? Int64(clamping: limit - now) : 0
+    let ready = swiftlet_wait_ready(number, side == .writing, timeout)
+    if ready < 0 { throw DescriptorError(operation: "poll", descriptor: number, errno: swiftlet_errno()) }
+    if ready == 0, let limitingScope {
+        limitingScope.expire()
+        throw CancellationError()
+    }
+    return ready > 0
 }
 
 /// Wakes everybody on this loop who waits for a descriptor that is about to be closed elsewhere than by `Descriptor`.

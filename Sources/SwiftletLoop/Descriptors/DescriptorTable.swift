@@ -131,13 +131,29 @@ final class DescriptorTable {
             if event.has_ended { unsafe entry.pointee.hasEnded = true }
             if event.is_readable {
                 unsafe entry.pointee.isReadable = true
-                unsafe entry.pointee.readers.wakeAll(on: loop)
+                wakeNext(CInt(bitPattern: UInt32(truncatingIfNeeded: event.tag)), .reading, for: loop)
             }
             if event.is_writable {
                 unsafe entry.pointee.isWritable = true
-                unsafe entry.pointee.writers.wakeAll(on: loop)
+                wakeNext(CInt(bitPattern: UInt32(truncatingIfNeeded: event.tag)), .writing, for: loop)
             }
         }
+    }
+
+    /// Wakes who has waited longest. Those behind keep their places; the next follows if that one leaves the side ready.
+    private func wakeNext(_ descriptor: CInt, _ side: Readiness, for loop: EventLoop) {
+        let entry = unsafe entry(descriptor)
+        let hasMore = unsafe side == .reading
+            ? entry.pointee.readers.wakeFirst(on: loop) : entry.pointee.writers.wakeFirst(on: loop)
+        guard hasMore else { return }
+        let generation = unsafe entry.pointee.generation
+        // Behind the woken stack in the ready queue: its call has been made when this runs.
+        loop.submit(
+            Callback { [unowned loop] in
+                let entry = unsafe self.entry(descriptor)
+                let isReady = unsafe side == .reading ? entry.pointee.isReadable : entry.pointee.isWritable
+                if isReady, unsafe entry.pointee.generation == generation { self.wakeNext(descriptor, side, for: loop) }
+            }.item)
     }
 
     /// Parks the caller until the side is ready; the flags have been looked at.
@@ -200,8 +216,17 @@ struct DescriptorQueue {
         }
     }
 
-    /// Wakes all, in order: each tries its call, and who finds nothing left queues up again.
-    mutating func wakeAll(_ outcome: WaitOutcome = .woken, on loop: EventLoop) {
+    /// Wakes the first whose wait is still pending; answers whether others wait behind it.
+    mutating func wakeFirst(on loop: EventLoop) -> Bool {
+        while let node = unsafe first {
+            unsafe first = unsafe node.pointee.next  // before deciding: the node lies on the stack that will go on
+            if unsafe loop.decideHere(node.pointee.context!, node.pointee.id, .woken) { break }
+        }
+        return unsafe first != nil
+    }
+
+    /// Wakes all, in order.
+    mutating func wakeAll(_ outcome: WaitOutcome, on loop: EventLoop) {
         var current = unsafe first
         unsafe first = nil
         while let node = unsafe current {

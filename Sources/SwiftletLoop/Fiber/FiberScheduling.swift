@@ -10,14 +10,17 @@ extension EventLoop {
             extras.isDelayed = delay != nil
             if let name { extras.setName(name) }
         }
-        guard let delay else {
+        let deadline = delay.map { Deadline.after($0).nanoseconds }
+        let isAccepted: Bool
+        if let deadline {
+            isAccepted = unsafe isCurrent ? !isClosed : perform { self.scheduleTimer(for: fiber.retainedItem, at: deadline) }
+            if isCurrent, isAccepted { scheduleTimer(for: fiber.retainedItem, at: deadline) }
+        } else {
             let item = fiber.retainedItem
-            if !submit(item) { unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).release() }
-            return
+            isAccepted = submit(item)
+            if !isAccepted { unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).release() }
         }
-        let deadline = Deadline.after(delay).nanoseconds
-        if isCurrent { return scheduleTimer(for: fiber.retainedItem, at: deadline) }
-        perform { self.scheduleTimer(for: fiber.retainedItem, at: deadline) }
+        if !isAccepted { fiber.finishUnstarted(LoopError.closed) }
     }
 
     /// Queues an item when the time has come.

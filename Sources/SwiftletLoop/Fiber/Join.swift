@@ -52,6 +52,7 @@ extension AnyFiber {
         if loop.isCurrent {
             unsafe isObserved = true
             if unsafe state == .finished { return true }
+            guard unsafe !loop.isClosed else { throw LoopError.closed }
             var node = JoinNode()
             return try unsafe withUnsafeMutablePointer(to: &node) { node in
                 try unsafe awaitNodes(deadline, [self], node)
@@ -64,7 +65,11 @@ extension AnyFiber {
             if unsafe self.state == .finished { return ended.resume(returning: true) }
             _ = self.makeExtras().addLink { _ in ended.resume(returning: true) }
         }
-        guard accepted else { return unsafe state == .finished }
+        guard accepted else {
+            // The loop's end, which the refusal makes visible here, has ended its fibers.
+            if unsafe state == .finished { return true }
+            throw LoopError.closed
+        }
         return try ended.wait(until: deadline) ?? false
     }
 

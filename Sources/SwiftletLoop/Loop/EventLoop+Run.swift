@@ -27,6 +27,8 @@ extension EventLoop {
     /// The body runs in a task on the loop, and so do its child tasks; with `takesOver`, on the main thread, plain
     /// `Task { }` too.
     /// - Throws: what the body throws; `LoopError.alreadyRunning` inside a loop.
+    // Else it would be taken for synchronous closures too, as it has fewer defaulted parameters.
+    @_disfavoredOverload
     public static func run<Value>(
         takesOver: Bool = true, file: StaticString = #fileID, line: UInt32 = #line,
         _ body: @escaping @Sendable () async throws -> sending Value

@@ -66,12 +66,9 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         unsafe executors = LoopExecutors(self)
     }
 
-    deinit {
-        unsafe swiftlet_ring_destroy(&core.pointee.ready)
-        unsafe swiftlet_ring_destroy(&core.pointee.held)
-        unsafe swiftlet_timer_heap_destroy(&core.pointee.timers)
-        unsafe core.deallocate()
-    }
+    /// Closed loops are kept, without what they held: fibers, executors and wake-ups refer to their loop without a
+    /// count, and one that comes late must find a closed loop, not freed memory.
+    private static let closedLoops = Locked<[EventLoop]>([])
 
     // MARK: Which loop
 
@@ -141,18 +138,18 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         guard unsafe thread.pointee.current == swiftlet_thread_root(thread) else {
             throw LoopError.closedFromInside
         }
-        cancelAllFibers()
-        release()
+        end()
         unsafe Unmanaged.passUnretained(self).release()
     }
 
     private func threadEnds() {
-        guard unsafe !isClosed else { return }
-        cancelAllFibers()
-        release()
+        if unsafe !isClosed { end() }
     }
 
-    private func release() {
+    private func end() {
+        cancelAllFibers()
+        unsafe swiftlet_inbox_refuse(inbox)
+        runLateMessages()
         unsafe isClosed = true
         Watchdog.shared.forget(self)
         dropQueued()
@@ -160,25 +157,34 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         unsafe thread.pointee.loop = nil
         unsafe swiftlet_inbox_close(inbox)
         unsafe descriptors.close()
+        EventLoop.closedLoops.withLock { $0.append(self) }
     }
 
-    /// Callbacks that will never run are freed. Jobs cannot be: their tasks stay suspended for ever, as documented.
-    private func dropQueued() {
+    /// Whoever posted before the inbox was closed was told that it would run, and may wait for it.
+    private func runLateMessages() {
         takeInbox()
-        while case let item = unsafe swiftlet_ring_pop(&core.pointee.ready), item != 0 {
-            switch item.tag {
-            case .callback: unsafe Unmanaged<Callback>.fromOpaque(item.pointer).release()
-            case .fiber: unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).takeRetainedValue().finishUnstarted(CancellationError())
-            default: break
-            }
+        guard unsafe swiftlet_ring_count(&core.pointee.ready) > 0 else { return }
+        do {
+            try shielded { try yield() }
+        } catch {
+            Report(.deadlock, "while a loop was closed: \(error)").post()
         }
+        cancelAllFibers()
+    }
+
+    /// Timers that will never fire are freed, and the ready queue's memory. Jobs cannot be: their tasks stay suspended
+    /// for ever, as `close()` says.
+    private func dropQueued() {
         while unsafe core.pointee.timers.count > 0 {
             let item = unsafe swiftlet_timer_heap_pop(&core.pointee.timers).item
             if item.tag == .callback { unsafe Unmanaged<Callback>.fromOpaque(item.pointer).release() }
-            if item.tag == .fiber {
-                unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).takeRetainedValue().finishUnstarted(CancellationError())
-            }
+            if item.tag == .fiber { unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).release() }
         }
+        unsafe swiftlet_ring_destroy(&core.pointee.ready)
+        unsafe swiftlet_ring_destroy(&core.pointee.held)
+        unsafe core.pointee.ready = unsafe swiftlet_ring()
+        unsafe core.pointee.held = unsafe swiftlet_ring()
+        unsafe swiftlet_timer_heap_destroy(&core.pointee.timers)
     }
 
     /// The thread runs its own stack, outside the loop: how long is its own business.

@@ -55,6 +55,6 @@ extension EventLoop {
         for item in queued + timed where item.tag == .fiber {
             unsafe collector.fibers.append(Unmanaged<AnyFiber>.fromOpaque(item.pointer).takeUnretainedValue())
         }
-        return collector.fibers
+        return collector.fibers.filter { !$0.isFinished }
     }
 }

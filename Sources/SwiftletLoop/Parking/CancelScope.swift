@@ -26,13 +26,11 @@ public final class CancelScope: @unchecked Sendable {
     let deadlineNanoseconds: UInt64
     private let flow: ContextPointer
     private let thread: ThreadPointer
-    private let threadSerial: UInt64
 
     init(deadline: Deadline?, isShield: Bool = false) {
         let thread = unsafe currentThread()
         unsafe flow = unsafe swiftlet_flow_of(thread.pointee.current)
         unsafe self.thread = unsafe thread
-        threadSerial = unsafe thread.pointee.serial
         parent = unsafe flow.pointee.scope.map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
         self.isShield = isShield
         deadlineNanoseconds = deadline?.nanoseconds ?? .max
@@ -48,7 +46,7 @@ public final class CancelScope: @unchecked Sendable {
         let item = Callback { self.endPendingWait() }.item
         if unsafe !swiftlet_inbox_post(swiftlet_thread_inbox(thread), 0, item, 0) {
             unsafe Unmanaged<Callback>.fromOpaque(item.pointer).release()
-            endBlockingWait()
+            unsafe swiftlet_wait_look_again(thread)
         }
     }
 
@@ -102,6 +100,12 @@ public final class CancelScope: @unchecked Sendable {
         return false
     }
 
+    /// The scope that the flow is in.
+    static func innermost(of flow: ContextPointer) -> CancelScope? {
+        // Safe: the frame of the region holds the scope.
+        unsafe flow.pointee.scope.map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
+    }
+
     static func isShielded(_ flow: ContextPointer) -> Bool {
         unsafe flow.pointee.scope.map {
             unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue().isShieldedFromOutside
@@ -122,15 +126,7 @@ public final class CancelScope: @unchecked Sendable {
     private func endPendingWait() {
         guard isHeard, let parked = unsafe flow.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
         let id = unsafe parked.pointee.wait_id
-        if id != 0 { unsafe swiftlet_wait_decide_here(thread.pointee.core, parked, id, WaitOutcome.cancelled.rawValue) }
-    }
-    /// A thread without a loop that blocks inside this scope.
-    private func endBlockingWait() {
-        guard unsafe swiftlet_thread_is_alive(thread, threadSerial) else { return }
-        let pending = unsafe swiftlet_wait_blocking_id(thread)
-        guard pending != 0, unsafe !thread.pointee.root.wait_is_shielded else { return }
-        unsafe swiftlet_wait_decide_elsewhere(
-            swiftlet_wait(thread: thread, context: nil, id: pending), WaitOutcome.cancelled.rawValue)
+        if id != 0, unsafe thread.pointee.core != nil { unsafe swiftlet_wait_decide_here(thread.pointee.core, parked, id, WaitOutcome.cancelled.rawValue) }
     }
 }
 

@@ -101,7 +101,9 @@ func note(_ kind: WaitKind, on thread: ThreadPointer, isShielded: Bool) {
 @inline(__always)
 func parkUntilDecided(_ token: WaitToken) -> WaitOutcome {
     guard let context = unsafe token.wait.context else {
-        return unsafe WaitOutcome(rawValue: swiftlet_wait_block(token.wait, .max)).unsafelyUnwrapped
+        while true {
+            if let outcome = unsafe WaitOutcome(rawValue: swiftlet_wait_block(token.wait, .max)) { return outcome }
+        }
     }
     // Also when the waker was at work already, while the wait was being registered: then this stack is in the ready
     // queue, and has to be taken from there.
@@ -169,10 +171,8 @@ struct PendingWait {
     }
 
     private func parkUntilLimit() -> WaitOutcome {
+        guard let context = unsafe token.wait.context else { return blockUntilLimit() }
         guard limit != .max else { return parkUntilDecided(token) }
-        guard let context = unsafe token.wait.context else {
-            return unsafe WaitOutcome(rawValue: swiftlet_wait_block(token.wait, limit)).unsafelyUnwrapped
-        }
         let loop = unsafe EventLoop.running(on: token.wait.thread).unsafelyUnwrapped
         if unsafe context.pointee.wait_id == token.wait.id {
             unsafe loop.addTimer(
@@ -183,5 +183,18 @@ struct PendingWait {
             return outcome
         }
         return parkUntilDecided(token)
+    }
+
+    /// On a thread without a loop. Scopes that are cancelled from elsewhere make it look.
+    private func blockUntilLimit() -> WaitOutcome {
+        while true {
+            if let outcome = unsafe WaitOutcome(rawValue: swiftlet_wait_block(token.wait, limit)) { return outcome }
+            guard !isShielded, let scope = unsafe flow.pointee.scope else { continue }
+            do {
+                _ = try unsafe Unmanaged<CancelScope>.fromOpaque(scope).takeUnretainedValue().nearestDeadline(before: .max)
+            } catch {
+                unsafe swiftlet_wait_decide_elsewhere(token.wait, WaitOutcome.cancelled.rawValue)
+            }
+        }
     }
 }

@@ -1,0 +1,228 @@
+import Glibc
+import Swiftlet
+import TestSupport
+import Testing
+
+@Suite struct DescriptorTests {
+    @Test func aReaderWaitsForData() async throws {
+        try await onLoop { () throws -> Void in
+            let (reading, writing) = makePipe()
+            defer { close(reading); close(writing) }
+            let reader = spawn { () throws -> Bool in
+                #expect(try waitUntilReady(reading, for: .reading))
+                return readByte(reading)
+            }
+            try yield()
+            writeByte(writing)
+            #expect(try reader.get())
+            #expect(try waitUntilReady(reading, for: .reading, until: .after(.milliseconds(2))) == false)
+            #expect(try waitUntilReady(writing, for: .writing))
+            #expect(try withTimeout(.seconds(5)) { try waitUntilReady(writing, for: .writing) })  // again
+        }
+    }
+
+    @Test func bothSidesWakeIndependently() async throws {
+        try await onLoop { () throws -> Void in
+            var pair: [CInt] = [0, 0]
+            precondition(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
+            let ours = pair[0], theirs = pair[1]
+            defer { close(ours); close(theirs) }
+            _ = fcntl(ours, F_SETFL, O_NONBLOCK)
+            let reader = spawn { try waitUntilReady(ours, for: .reading) }
+            let writer = spawn { try waitUntilReady(ours, for: .writing) }
+            #expect(try writer.get(timeout: .seconds(5)))
+            #expect(!reader.isFinished)
+            writeByte(theirs)
+            #expect(try reader.get(timeout: .seconds(5)))
+        }
+    }
+
+    @Test func readersOfOneDescriptorAreServedInOrder() async throws {
+        try await onLoop { () throws -> Void in
+            let (reading, writing) = makePipe()
+            defer { close(writing) }
+            let descriptor = Descriptor(owning: reading)
+            let journal = Journal<Int>()
+            let readers = (0..<3).map { n in
+                spawn {
+                    for _ in 0..<4 {
+                        while !readByte(reading) {
+                            try descriptor.drained(.reading)
+                            try descriptor.waitUnlessReady(.reading)
+                        }
+                        journal.note(n)
+                        try descriptor.drained(.reading)
+                        try descriptor.waitUnlessReady(.reading, until: .after(.milliseconds(500)))
+                    }
+                }
+            }
+            try yield()
+            for _ in 0..<9 {
+                writeByte(writing)
+                try nap()
+            }
+            for reader in readers { reader.cancel() }
+            try joinAll(readers)
+            #expect(journal.entries == [0, 1, 2, 0, 1, 2, 0, 1, 2])
+            descriptor.close()
+        }
+    }
+
+    @Test func severalReadersShareWhatCameAtOnce() async throws {
+        try await onLoop { () throws -> Void in
+            let (reading, writing) = makePipe()
+            defer { close(writing) }
+            let descriptor = Descriptor(owning: reading)
+            let readers = (0..<5).map { _ in
+                spawn { () throws -> Void in
+                    while !readByte(reading) {
+                        try descriptor.drained(.reading)
+                        try descriptor.waitUnlessReady(.reading)
+                    }
+                }
+            }
+            try yield()
+            for _ in 0..<5 { writeByte(writing) }  // one edge for all
+            #expect(try joinAll(readers, timeout: .seconds(5), rethrowing: true).count == 5)
+            descriptor.close()
+        }
+    }
+
+    @Test func closingWakesEverybody() async throws {
+        try await onLoop { () throws -> Void in
+            let (reading, writing) = makePipe()
+            defer { close(writing) }
+            let descriptor = Descriptor(owning: reading)
+            let readers = (0..<5).map { _ in
+                spawn {
+                    try descriptor.drained(.reading)
+                    try descriptor.waitUnlessReady(.reading)
+                }
+            }
+            try yield()
+            descriptor.close()
+            descriptor.close()
+            #expect(try joinAll(readers, timeout: .seconds(5)).count == 5)
+            for reader in readers { #expect((reader.error as? DescriptorError)?.errno == EBADF) }
+            #expect(descriptor.isClosed)
+            #expect(throws: DescriptorError.self) { try descriptor.waitUnlessReady(.reading) }
+        }
+    }
+
+    @Test func aNumberUsedAgainWakesTheRightOne() async throws {
+        try await onLoop { () throws -> Void in
+            for _ in 0..<20 {
+                let (reading, writing) = makePipe()
+                let first = Descriptor(owning: reading)
+                let old = spawn { () throws -> Void in
+                    try first.drained(.reading)
+                    try first.waitUnlessReady(.reading)
+                }
+                try yield()
+                first.close()
+                close(writing)
+                let (again, other) = makePipe()
+                let second = Descriptor(owning: again)
+                let new = spawn { () throws -> Bool in
+                    try second.drained(.reading)
+                    try second.waitUnlessReady(.reading)
+                    return readByte(again)
+                }
+                try old.join()
+                #expect(old.error is DescriptorError)
+                try yield()
+                #expect(!new.isFinished)
+                writeByte(other)
+                #expect(try new.get(timeout: .seconds(5)))
+                second.close()
+                close(other)
+            }
+        }
+    }
+
+    @Test func theEndOfTheStreamWakesAndStays() async throws {
+        try await onLoop { () throws -> Void in
+            let (reading, writing) = makePipe()
+            let descriptor = Descriptor(owning: reading)
+            let reader = spawn { () throws -> Void in
+                try descriptor.drained(.reading)
+                try descriptor.waitUnlessReady(.reading)
+                try descriptor.drained(.reading)
+                try descriptor.waitUnlessReady(.reading)  // no further edge comes: it must not wait
+            }
+            try yield()
+            close(writing)
+            #expect(try reader.join(timeout: .seconds(5)))
+            #expect(reader.error == nil)
+            descriptor.close()
+        }
+    }
+
+    @Test func waitsEndByDeadlineAndCancellation() async throws {
+        try await onLoop { () throws -> Void in
+            let (reading, writing) = makePipe()
+            defer { close(writing) }
+            let descriptor = Descriptor(owning: reading)
+            try descriptor.drained(.reading)
+            #expect(throws: DeadlineExceeded.self) {
+                try descriptor.waitUnlessReady(.reading, until: .after(.milliseconds(2)))
+            }
+            #expect(throws: DeadlineExceeded.self) {
+                try withTimeout(.milliseconds(2)) { try descriptor.waitUnlessReady(.reading) }
+            }
+            let waiting = spawn { try descriptor.waitUnlessReady(.reading) }
+            try yield()
+            waiting.cancel()
+            try waiting.join()
+            #expect(waiting.error is CancellationError)
+            descriptor.close()
+        }
+    }
+
+    @Test func aForeignDescriptorMayBeAnnouncedAsClosing() async throws {
+        try await onLoop { () throws -> Void in
+            let (reading, writing) = makePipe()
+            defer { close(writing) }
+            let waiting = spawn { try waitUntilReady(reading, for: .reading) }
+            try yield()
+            notifyClosing(reading)
+            close(reading)
+            #expect(throws: DescriptorError.self) { try waiting.get(timeout: .seconds(5)) }
+        }
+    }
+
+    @Test func filesAreAlwaysReadyAndBadNumbersAreErrors() async throws {
+        try await onLoop(parks: false) { () throws -> Void in
+            let file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)
+            defer { close(file) }
+            #expect(try waitUntilReady(file, for: .reading))
+            #expect(throws: DescriptorError.self) { try waitUntilReady(-1, for: .reading) }
+            #expect(throws: DescriptorError.self) { try waitUntilReady(1_000_000, for: .reading) }
+        }
+    }
+
+    @Test func aDescriptorMayMoveBetweenLoops() async throws {
+        try await onLoop { () throws -> Void in
+            let (reading, writing) = makePipe()
+            defer { close(writing) }
+            let descriptor = Descriptor(owning: reading)
+            try descriptor.drained(.reading)
+            let done = Waiter<Bool>()
+            startThread {
+                do {
+                    try EventLoop.run(takesOver: false) { () throws -> Void in
+                        try descriptor.drained(.reading)
+                        try descriptor.waitUnlessReady(.reading)
+                        done.resume(returning: readByte(reading))
+                    }
+                } catch {
+                    done.resume(throwing: error)
+                }
+            }
+            try nap(5)
+            writeByte(writing)
+            #expect(try done.wait(until: .after(.seconds(5))) == true)
+            descriptor.close()
+        }
+    }
+}
