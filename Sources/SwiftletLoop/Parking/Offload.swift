@@ -33,7 +33,8 @@ final class OffloadPool: @unchecked Sendable {
         unsafe pthread_mutex_lock(mutex)
         state.queue.append(work)
         var startsThread = false
-        if state.idle > 0 {
+        // An idle thread counts as idle until it has run: one signal may not be taken for two.
+        if state.queue.count - state.head <= state.idle {
             unsafe pthread_cond_signal(condition)
         } else if state.threads < capacity {
             state.threads += 1
