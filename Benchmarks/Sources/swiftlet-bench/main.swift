@@ -1,0 +1,39 @@
+import Glibc
+
+/// What a workload may be asked to run in.
+enum Kind: String {
+    case fiber, task
+
+    var peer: String { "swiftlet-\(rawValue)" }
+}
+
+let usage = """
+    swiftlet-bench WORKLOAD [n] [options], one JSON line each:
+      switch [n]                           generator [n]
+      fiber_yield [n]                      park [n]
+      spawn_join [n] [live] [fiber|task]   memory [n] [fiber|task]
+      sleepers [n] [fiber|task]
+    """
+
+let arguments = Arguments(CommandLine.arguments.dropFirst())
+
+do {
+    switch try arguments.word() {
+    case "switch": try measureSwitch(count: arguments.number(or: 100_000_000))
+    case "generator": try measureGenerator(count: arguments.number(or: 50_000_000))
+    case "fiber_yield": try measureFiberYield(count: arguments.number(or: 20_000_000))
+    case "park": try measurePark(count: arguments.number(or: 10_000_000))
+    case "spawn_join":
+        try measureSpawnJoin(
+            count: arguments.number(or: 1_000_000), live: arguments.number(or: 1000), arguments.kind())
+    case "memory": try measureMemory(count: arguments.number(or: 100_000), arguments.kind())
+    case "sleepers": try measureSleepers(count: arguments.number(or: 100_000), arguments.kind())
+    case let other: throw UsageError(reason: "no such workload: \(other)")
+    }
+} catch let error as UsageError {
+    complain("\(error.reason)\n\(usage)")
+    exit(EX_USAGE)
+} catch {
+    complain("\(error)")
+    exit(EX_SOFTWARE)
+}
