@@ -10,6 +10,7 @@
 #include "swiftlet_thread_state.h"
 #include "swiftlet_queue.h"
 #include "swiftlet_kernel.h"
+#include "swiftlet_socket.h"
 #include "swiftlet_backtrace.h"
 
 #endif

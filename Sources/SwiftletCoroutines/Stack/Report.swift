@@ -16,6 +16,10 @@ public struct Report: Sendable, CustomStringConvertible {
         public static let blockedLoop = Kind(description: "blocked loop")
         /// Nothing is left that could wake anybody.
         public static let deadlock = Kind(description: "deadlock")
+        /// The system has no descriptors or no memory left for new connections.
+        public static let shortage = Kind(description: "shortage")
+        /// A handler of a connection or a request failed.
+        public static let handlerError = Kind(description: "error in a handler")
     }
 
     public let kind: Kind

@@ -37,7 +37,8 @@ public final class Descriptor: @unchecked Sendable {
     /// - Throws: `DescriptorError` when it is or gets closed, `DeadlineExceeded`, `CancellationError`.
     @inline(__always)
     public func waitUnlessReady(_ side: Readiness, until deadline: Deadline? = nil) throws {
-        if let loop, loop.isCurrent, number >= 0 {
+        // A closed loop's table hears nothing any more, though the thread may be the same.
+        if let loop, loop.isCurrent, unsafe !loop.isClosed, number >= 0 {
             let entry = unsafe loop.descriptors.entry(number)
             let isReady = unsafe side == .reading ? entry.pointee.isReadable : entry.pointee.isWritable
             if isReady { return }
@@ -92,6 +93,7 @@ public final class Descriptor: @unchecked Sendable {
         guard let loop else { return }
         self.loop = nil
         let number = number
+        if unsafe loop.isClosed { return }
         if loop.isCurrent {
             loop.descriptors.forget(number, for: loop)
         } else {

@@ -1,0 +1,69 @@
+// Sockets. Every call answers a value of 0 or more, or the negative errno; EINTR is retried here.
+#ifndef SWIFTLET_SOCKET_H
+#define SWIFTLET_SOCKET_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+// The seam through which tests make calls fail. The hook answers the size to go on with, which may be smaller than
+// asked for, or a negative errno.
+enum swiftlet_socket_call {
+  SWIFTLET_CALL_ACCEPT,
+  SWIFTLET_CALL_CONNECT,
+  SWIFTLET_CALL_RECEIVE,
+  SWIFTLET_CALL_SEND,
+};
+typedef long (*swiftlet_socket_fault)(int call, int descriptor, long size);
+extern _Atomic(swiftlet_socket_fault) swiftlet_socket_fault_hook;
+void swiftlet_socket_set_fault(swiftlet_socket_fault hook);
+
+static inline long swiftlet_socket_ask(int call, int descriptor, long size) {
+  swiftlet_socket_fault hook = atomic_load_explicit(&swiftlet_socket_fault_hook, memory_order_relaxed);
+  return __builtin_expect(hook != NULL, 0) ? hook(call, descriptor, size) : size;
+}
+
+/// 0 at the end of the stream.
+static inline long swiftlet_socket_receive(int descriptor, void *buffer, long size) {
+  for (;;) {
+    long allowed = swiftlet_socket_ask(SWIFTLET_CALL_RECEIVE, descriptor, size);
+    if (allowed == -EINTR) continue;
+    if (allowed < 0) return allowed;
+    long count = recv(descriptor, buffer, (size_t)allowed, 0);
+    if (count >= 0) return count;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+static inline long swiftlet_socket_send(int descriptor, const void *bytes, long size) {
+  for (;;) {
+    long allowed = swiftlet_socket_ask(SWIFTLET_CALL_SEND, descriptor, size);
+    if (allowed == -EINTR) continue;
+    if (allowed < 0) return allowed;
+    long count = send(descriptor, bytes, (size_t)allowed, MSG_NOSIGNAL);
+    if (count >= 0) return count;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+/// Sends two buffers behind each other with one call.
+long swiftlet_socket_send_two(
+    int descriptor, const void *first, long first_size, const void *second, long second_size);
+
+/// A TCP socket that does not block, is closed on exec, and sends small packets at once.
+int swiftlet_socket_make(int family);
+int swiftlet_socket_connect(int descriptor, const void *address, int length);
+/// The outcome of a connect that went on in the background: 0 or the negative errno.
+int swiftlet_socket_outcome(int descriptor);
+int swiftlet_socket_listen(int descriptor, const void *address, int length, int backlog, bool reuse_port);
+int swiftlet_socket_accept(int descriptor, void *address, int *length);
+int swiftlet_socket_local_address(int descriptor, void *address, int *length);
+int swiftlet_socket_end_writing(int descriptor);
+/// Whether anything can be read: bytes, the end, or an error. Takes nothing.
+bool swiftlet_socket_has_input(int descriptor);
+
+#endif

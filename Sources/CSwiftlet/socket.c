@@ -1,0 +1,94 @@
+#define _GNU_SOURCE
+#include "swiftlet_socket.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+_Atomic(swiftlet_socket_fault) swiftlet_socket_fault_hook;
+
+void swiftlet_socket_set_fault(swiftlet_socket_fault hook) {
+  atomic_store_explicit(&swiftlet_socket_fault_hook, hook, memory_order_relaxed);
+}
+
+long swiftlet_socket_send_two(
+    int descriptor, const void *first, long first_size, const void *second, long second_size) {
+  struct iovec parts[2] = {{(void *)first, (size_t)first_size}, {(void *)second, (size_t)second_size}};
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+  for (;;) {
+    long allowed = swiftlet_socket_ask(SWIFTLET_CALL_SEND, descriptor, first_size + second_size);
+    if (allowed == -EINTR) continue;
+    if (allowed < 0) return allowed;
+    if (allowed < first_size + second_size) {
+      return swiftlet_socket_send(descriptor, first, allowed < first_size ? allowed : first_size);
+    }
+    long count = sendmsg(descriptor, &message, MSG_NOSIGNAL);
+    if (count >= 0) return count;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+int swiftlet_socket_make(int family) {
+  int descriptor = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  if (descriptor < 0) return -errno;
+  // A listener's setting passes on to what it accepts (tcp_create_openreq_child), so it is set once.
+  int yes = 1;
+  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  return descriptor;
+}
+
+int swiftlet_socket_connect(int descriptor, const void *address, int length) {
+  long allowed = swiftlet_socket_ask(SWIFTLET_CALL_CONNECT, descriptor, 0);
+  if (allowed < 0) return (int)allowed;
+  if (connect(descriptor, address, (socklen_t)length) == 0) return 0;
+  // connect(2): an interrupted one goes on in the background, and calling it again would be an error.
+  return errno == EINTR ? -EINPROGRESS : -errno;
+}
+
+int swiftlet_socket_outcome(int descriptor) {
+  int outcome = 0;
+  socklen_t size = sizeof outcome;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &outcome, &size) != 0) return -errno;
+  return -outcome;
+}
+
+int swiftlet_socket_listen(int descriptor, const void *address, int length, int backlog, bool reuse_port) {
+  int yes = 1;
+  // Without it a port stays taken for a minute after its server has ended (TIME_WAIT).
+  if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0) return -errno;
+  if (reuse_port && setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) return -errno;
+  if (bind(descriptor, address, (socklen_t)length) != 0) return -errno;
+  return listen(descriptor, backlog) == 0 ? 0 : -errno;
+}
+
+int swiftlet_socket_accept(int descriptor, void *address, int *length) {
+  for (;;) {
+    long allowed = swiftlet_socket_ask(SWIFTLET_CALL_ACCEPT, descriptor, 0);
+    if (allowed < 0) return (int)allowed;
+    socklen_t size = (socklen_t)*length;
+    int accepted = accept4(descriptor, address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (accepted >= 0) {
+      *length = (int)size;
+      return accepted;
+    }
+    if (errno != EINTR) return -errno;
+  }
+}
+
+int swiftlet_socket_local_address(int descriptor, void *address, int *length) {
+  socklen_t size = (socklen_t)*length;
+  if (getsockname(descriptor, address, &size) != 0) return -errno;
+  *length = (int)size;
+  return 0;
+}
+
+int swiftlet_socket_end_writing(int descriptor) { return shutdown(descriptor, SHUT_WR) == 0 ? 0 : -errno; }
+
+bool swiftlet_socket_has_input(int descriptor) {
+  char byte;
+  long count;
+  do {
+    count = recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  } while (count < 0 && errno == EINTR);
+  return count >= 0 || errno != EAGAIN;
+}

@@ -1,0 +1,95 @@
+import Glibc
+import SwiftletLoop
+
+/// An operation on a socket that failed: what was done, with whom, why, and what helps.
+public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What was being done.
+    public enum Operation: String, Sendable, Hashable {
+        case connect
+        case listen
+        case accept
+        case read
+        case write
+        case closeWriting = "end writing"
+    }
+
+    /// Why it failed.
+    public enum Reason: Sendable, Hashable {
+        /// The kernel's answer, one of the codes of errno(3).
+        case system(errno: CInt)
+        /// The peer did nothing until the timeout or the deadline.
+        case timedOut
+        /// It was closed on this side, before or meanwhile.
+        case closed
+        /// The peer ended its stream when more was needed. Counted in bytes.
+        case unexpectedEnd(received: Int, expected: Int)
+    }
+
+    public let operation: Operation
+    /// The other side, or for a listener its own address; a name that was asked for comes first.
+    public let peer: String
+    public let reason: Reason
+
+    init(_ operation: Operation, _ peer: String, _ reason: Reason) {
+        self.operation = operation
+        self.peer = peer
+        self.reason = reason
+    }
+
+    /// The peer has gone away, or its connection broke: nothing that this side did wrong.
+    public var isDisconnection: Bool {
+        switch reason {
+        case .system(let errno): [ECONNRESET, EPIPE, ECONNABORTED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH].contains(errno)
+        case .unexpectedEnd: true
+        case .timedOut, .closed: false
+        }
+    }
+
+    public var description: String {
+        switch reason {
+        case .system(let errno):
+            "\(operation.rawValue) \(preposition) \(peer): \(String(cString: strerror(errno))) (errno \(errno))"
+                + (advice(errno).map { "; \($0)" } ?? "")
+        case .timedOut:
+            "\(operation.rawValue) \(preposition) \(peer): timed out; is the peer overloaded, or the timeout too short?"
+        case .closed: "\(operation.rawValue) \(preposition) \(peer): it was closed on this side"
+        case .unexpectedEnd(let received, let expected):
+            "\(operation.rawValue) \(preposition) \(peer): the peer ended after \(received) of \(expected) bytes"
+        }
+    }
+
+    private var preposition: String {
+        switch operation {
+        case .listen, .accept: "at"
+        case .read: "from"
+        case .connect, .write, .closeWriting: "to"
+        }
+    }
+
+    private func advice(_ errno: CInt) -> String? {
+        switch (errno, operation) {
+        case (ECONNREFUSED, _): "nothing listens there: start the server, or check the port"
+        case (EADDRINUSE, .listen):
+            "the port is taken: end the program that has it, or choose another; port 0 picks a free one"
+        case (EADDRINUSE, _), (EADDRNOTAVAIL, .connect):
+            "this machine has no local port left for that peer: reuse connections, or have fewer at once"
+        case (EADDRNOTAVAIL, _): "this machine does not have that address"
+        case (EACCES, .listen): "ports below 1024 need a privilege (CAP_NET_BIND_SERVICE): choose a higher one"
+        case (EMFILE, _): "raise the limit of open files with ulimit -n"
+        case (ENFILE, _): "raise the system's limit of open files (fs.file-max)"
+        case (ENETUNREACH, _), (EHOSTUNREACH, _): "check the network"
+        case (ECONNRESET, _), (EPIPE, _): "the peer has closed the connection"
+        default: nil
+        }
+    }
+
+    /// What the layers below throw, as this operation's error. Cancellation stays what it is.
+    static func translate(_ error: any Error, _ operation: Operation, _ peer: @autoclosure () -> String) -> any Error {
+        switch error {
+        case is DeadlineExceeded: SocketError(operation, peer(), .timedOut)
+        case let error as DescriptorError:
+            SocketError(operation, peer(), error.errno == EBADF ? .closed : .system(errno: error.errno))
+        default: error
+        }
+    }
+}
