@@ -11,8 +11,11 @@ final class Arguments {
         return word
     }
 
-    func number(or fallback: Int) throws -> Int {
-        guard let word = words.popFirst() else { return fallback }
+    func number(or fallback: Int? = nil) throws -> Int {
+        guard let word = words.popFirst() else {
+            guard let fallback else { throw UsageError(reason: "a number is missing") }
+            return fallback
+        }
         guard let number = Int(word), number > 0 else { throw UsageError(reason: "not a positive number: \(word)") }
         return number
     }

@@ -1,3 +1,4 @@
+import CSwiftlet
 import Glibc
 
 /// What a workload may be asked to run in.
@@ -13,8 +14,11 @@ let usage = """
       fiber_yield [n]                      park [n]
       spawn_join [n] [live] [fiber|task]   memory [n] [fiber|task]
       sleepers [n] [fiber|task]
+      tcp_echo PORT [fiber|task]
     """
 
+// A connection each: the usual soft limit of 1024 is too low for what the driver asks.
+swiftlet_raise_descriptor_limit()
 let arguments = Arguments(CommandLine.arguments.dropFirst())
 
 do {
@@ -28,6 +32,7 @@ do {
             count: arguments.number(or: 1_000_000), live: arguments.number(or: 1000), arguments.kind())
     case "memory": try measureMemory(count: arguments.number(or: 100_000), arguments.kind())
     case "sleepers": try measureSleepers(count: arguments.number(or: 100_000), arguments.kind())
+    case "tcp_echo": try serveEcho(port: arguments.number(), arguments.kind())
     case let other: throw UsageError(reason: "no such workload: \(other)")
     }
 } catch let error as UsageError {
