@@ -13,5 +13,5 @@ func serialLoops() {
 }
 
 /// Without this the optimizer would see that nobody wants the sums, and leave the loops out.
-@inline(never)
+@_optimize(none)
 func keep(_ number: Int) {}
