@@ -105,7 +105,8 @@ extension EventLoop {
             shared = made
             return made
         }
-        return try await Task(executorPreference: loop.taskExecutor) { try body() }.value
+        // The same task goes there, so that its cancellation, priority and task-local values go along.
+        return try await withTaskExecutorPreference(loop.taskExecutor) { @concurrent in try body() }
     }
 
     /// Starts a thread that runs a loop until `stop()`.

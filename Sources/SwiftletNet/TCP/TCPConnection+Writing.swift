@@ -73,11 +73,9 @@ extension TCPConnection {
                 try descriptor.waitUnlessReady(.writing, until: limit)
                 let count = send(descriptor.number, sent)
                 if count > 0 {
+                    // After a part it asks once more: only a refusal promises a further edge. Large writes can afford it.
                     sent += count
-                    if sent == size { return }
-                    // The kernel's buffer is full; the timeout counts from this progress.
-                    try descriptor.drained(.writing)
-                    limit = nearest(deadline, writeTimeout)
+                    if sent < size { limit = nearest(deadline, writeTimeout) }  // the timeout counts from any progress
                 } else {
                     guard count == -Int(EAGAIN) else { throw failure(.write, count) }
                     try descriptor.refused(.writing, until: limit)

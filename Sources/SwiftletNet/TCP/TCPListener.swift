@@ -14,7 +14,7 @@ public import SwiftletLoop
 ///
 /// Thread rules: it belongs to the loop that accepts. Several may listen at one port with `reusePort`, one a loop.
 public final class TCPListener: Sendable {
-    private let descriptor: Descriptor
+    let descriptor: Descriptor
     /// Where it listens, with the port that was picked for port 0.
     public let localAddress: SocketAddress
     // Only the one who accepts touches it.
