@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Swiftlet
 
 @main
 struct Swiftlet: ParsableCommand {
@@ -15,6 +16,11 @@ struct Swiftlet: ParsableCommand {
         } catch let failure as Failure {
             complain(failure.reason)
             Glibc.exit(failure.code)
+        } catch let error as SocketError {
+            complain(error.description)
+            Glibc.exit(EX_UNAVAILABLE)
+        } catch let code as ExitCode {
+            Glibc.exit(code.rawValue)  // whoever threw it has said why
         } catch {
             let code = exitCode(for: error)
             if code.isSuccess { exit(withError: error) }  // --help and the like

@@ -23,6 +23,7 @@ struct Requests {
     private func inFibers() throws {
         try EventLoop.run {
             let fibers = (0..<count).map { _ in spawn { try fetch(url) } }
+            try joinAll(fibers)
             for fiber in fibers { try fiber.get() }
         }
     }

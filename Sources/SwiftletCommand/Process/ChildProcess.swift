@@ -31,10 +31,19 @@ final class ChildProcess {
         posix_spawn_file_actions_adddup2(&actions, input.reading, STDIN_FILENO)
         posix_spawn_file_actions_adddup2(&actions, output.writing, STDOUT_FILENO)
 
+        // With no signal blocked, whatever this process's starter had blocked: it must be possible to end it.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var nothing = sigset_t()
+        sigemptyset(&nothing)
+        posix_spawnattr_setsigmask(&attributes, &nothing)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+
         let words = (["swiftlet"] + arguments).map { strdup($0) }
         defer { for word in words { free(word) } }
         var identifier: pid_t = 0
-        let status = posix_spawn(&identifier, "/proc/self/exe", &actions, nil, words + [nil], environ)
+        let status = posix_spawn(&identifier, "/proc/self/exe", &actions, &attributes, words + [nil], environ)
         self.identifier = identifier
         self.input = input.writing
         self.output = output.reading
