@@ -50,18 +50,20 @@ public final class HTTPServer: @unchecked Sendable {
 
     public let configuration: Configuration
     private var router = Router()
-    private let workers = Locked<[ServerWorker]>([])
-    private let stopped = Waiter<Void>()
-    private let boundPort = Locked(0)
+    private let running = Locked<Running?>(nil)
+
+    /// One run, from `start` to the end of `stop`.
+    private struct Running {
+        let port: Int
+        let workers: [ServerWorker]
+        let stopped: Waiter<Void>
+    }
 
     /// Makes a server without routes. It listens from `start` or `run` on.
     public init(_ configuration: Configuration = Configuration()) { self.configuration = configuration }
 
     /// The port that it listens at; before `start` the configured one.
-    public var port: Int {
-        let bound = boundPort.withLock { $0 }
-        return bound == 0 ? configuration.port : bound
-    }
+    public var port: Int { running.withLock { $0?.port } ?? configuration.port }
 
     // MARK: Routes
 
@@ -132,33 +134,34 @@ public final class HTTPServer: @unchecked Sendable {
     /// - Parameter group: loops to serve on, each with a listener of its own at the same port; by default the calling
     ///   thread's loop.
     /// - Throws: `SocketError` that names a busy port; `ResolverError`; `HTTPServerError.alreadyStarted`.
-    public func start(on group: EventLoopGroup? = nil) throws {
+    public func start(on group: EventLoopGroup? = nil) throws { _ = try begin(on: group) }
+
+    private func begin(on group: EventLoopGroup?) throws -> Running {
+        guard running.withLock({ $0 == nil }) else { throw HTTPServerError.alreadyStarted }
         let loops = try group?.loops ?? [EventLoop.current]
-        var made: [ServerWorker] = []
-        guard workers.withLock({ $0.isEmpty }) else { throw HTTPServerError.alreadyStarted }
-        do {
-            for loop in loops {
-                let listener = try TCPListener(
-                    host: configuration.host, port: boundPort.withLock { $0 == 0 ? configuration.port : $0 },
-                    backlog: configuration.backlog, reusePort: configuration.reusePort || loops.count > 1)
-                boundPort.withLock { $0 = listener.port }
-                made.append(ServerWorker(loop: loop, listener: listener, router: router, configuration: configuration))
-            }
-        } catch {
-            for worker in made { worker.abandon() }
-            boundPort.withLock { $0 = 0 }
-            throw error
+        var port = configuration.port
+        let listeners = try loops.map { _ in
+            let listener = try TCPListener(
+                host: configuration.host, port: port, backlog: configuration.backlog,
+                reusePort: configuration.reusePort || loops.count > 1)
+            port = listener.port
+            return listener
         }
-        workers.withLock { $0 = made }
-        for worker in made {
-            worker.loop.spawn(name: "http-server-\(port)") { [stopped] in
+        let workers = zip(loops, listeners).map {
+            ServerWorker(loop: $0, listener: $1, router: router, configuration: configuration)
+        }
+        let run = Running(port: port, workers: workers, stopped: Waiter())
+        running.withLock { $0 = run }
+        for worker in workers {
+            worker.loop.spawn(name: "http-server-\(port)") {
                 do {
                     try worker.accept()
                 } catch {
-                    stopped.resume(throwing: error)
+                    run.stopped.resume(throwing: error)
                 }
             }
         }
+        return run
     }
 
     /// Serves until `stop`.
@@ -177,9 +180,9 @@ public final class HTTPServer: @unchecked Sendable {
     }
 
     private func serve(on group: EventLoopGroup?) throws {
-        try start(on: group)
+        let run = try begin(on: group)
         do {
-            _ = try stopped.wait()
+            _ = try run.stopped.wait()
         } catch {
             try shielded { try end(grace: .zero) }
             throw error
@@ -205,14 +208,14 @@ public final class HTTPServer: @unchecked Sendable {
     }
 
     private func end(grace: Duration?) throws {
+        guard let run = running.withLock({ $0 }) else { return }
         let grace = grace ?? configuration.grace
-        let endings = workers.withLock { $0 }.map { worker in
+        let endings = run.workers.map { worker in
             worker.loop.spawn(name: "http-server-stop") { try worker.stop(grace: grace) }
         }
         for ending in endings { try ending.join() }
-        workers.withLock { $0 = [] }
-        boundPort.withLock { $0 = 0 }
-        stopped.resume(returning: ())
+        running.withLock { if $0?.stopped === run.stopped { $0 = nil } }
+        run.stopped.resume(returning: ())
     }
 }
 

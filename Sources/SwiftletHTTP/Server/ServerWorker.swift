@@ -37,9 +37,6 @@ final class ServerWorker: @unchecked Sendable {
         }
     }
 
-    /// Closes the listener without waiting for anybody; from any thread, for a server that could not start.
-    func abandon() { listener.close() }
-
     private func remove(_ connection: ServerConnection) {
         connection.fiber = nil
         connections[ObjectIdentifier(connection)] = nil
