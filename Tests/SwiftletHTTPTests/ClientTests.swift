@@ -5,6 +5,7 @@ import Synchronization
 import Testing
 
 @testable import SwiftletHTTP
+@testable import SwiftletNet
 
 @Suite struct ClientTests {
     @Test func readsBodiesOfEachFraming() async throws {
@@ -115,7 +116,9 @@ import Testing
                     let fibers = (0..<20).map { _ in spawn { try client.get(url + "/").text } }
                     for _ in 0..<4 { try yield() }
                     for (index, fiber) in fibers.enumerated() where index.isMultiple(of: 2) { fiber.cancel() }
-                    let late = try failure(HTTPClientError.self) { try client.get(url + "/", timeout: .milliseconds(1)) }
+                    let late = try failure(HTTPClientError.self) {
+                        try client.get(url + "/", timeout: .milliseconds(1))
+                    }
                     #expect(late.phase == .queue)
                     #expect(late.isTimeout)
                     try joinAll(fibers)
@@ -189,6 +192,29 @@ import Testing
         }
     }
 
+    @Test func leavesNoDescriptorsOpen() async throws {
+        let names = try await onLoop { () throws in
+            let server = try ScriptedServer()
+            server.play([[answer("1"), answer("2")], ["HTTP/1.1 200 OK\r\n\r\n3"], ["nonsense\r\n\r\n"]])
+            var names: Set<String> = []
+            try HTTPClient.with { client throws in
+                let origin = ConnectionPool.Server(host: "127.0.0.1", port: server.listener.port)
+                #expect(try client.get(server.url).text == "1")
+                let kept = try #require(client.pool.takeWaiting(origin))
+                names = socketNames([kept.socket.descriptor.number])
+                client.pool.keep(kept, to: origin)
+                #expect(try client.get(server.url).text == "2")
+                #expect(stillOpen(names) == names)
+                #expect(try client.send(HTTPClientRequest(method: .post, url: try HTTPURL(server.url))).text == "3")
+                #expect(throws: HTTPClientError.self) { try client.get(server.url) }
+                #expect(client.pool.counts == (0, 0, 0))
+            }
+            return names
+        }
+        #expect(names.count == 1)
+        #expect(stillOpen(names).isEmpty)
+    }
+
     @Test func limitsWhatAServerMaySend() async throws {
         try await onLoop {
             let server = try ScriptedServer()
@@ -240,7 +266,8 @@ import Testing
 
             var fields = HTTPFields()
             fields.append(HTTPField(name: HTTPField.Name("Host")!, value: "x"))
-            let injected = HTTPClientRequest(method: .get, url: try HTTPURL("http://127.0.0.1:\(port)/"), headers: fields)
+            let injected = HTTPClientRequest(
+                method: .get, url: try HTTPURL("http://127.0.0.1:\(port)/"), headers: fields)
             #expect(try failure(HTTPClientError.self) { try client.send(injected) }.phase == .request)
         }
     }
@@ -252,7 +279,7 @@ import Testing
             let listener = try TCPListener()  // accepts in its backlog and never answers
             let client = HTTPClient()
             let silent = try failure(HTTPClientError.self) {
-                try client.get("http://127.0.0.1:\(listener.port)/", timeout: .milliseconds(20))
+                try client.get("http://127.0.0.1:\(listener.port)/", timeout: .milliseconds(100))
             }
             #expect(silent.isTimeout)
             #expect(silent.phase == .readHead)
@@ -260,7 +287,7 @@ import Testing
             // The script's second line never comes to pass, so its connection stays open.
             server.play([[half, ""]])
             var configuration = HTTPClient.Configuration()
-            configuration.readTimeout = .milliseconds(20)
+            configuration.readTimeout = .milliseconds(500)
             let impatient = HTTPClient(configuration)
             let slow = try failure(HTTPClientError.self) { try impatient.get(server.url) }
             #expect(slow.isTimeout)

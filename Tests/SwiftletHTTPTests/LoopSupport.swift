@@ -159,15 +159,20 @@ func exchange(_ port: Int, _ text: String) throws -> String {
     }
 }
 
-/// What the error handler gets while the body runs. For tests that run alone in their process's handler.
-final class CollectedReports: Sendable {
-    private let reports = Mutex<[Report]>([])
+/// Collects all reports of the process, once and for good: tests run side by side, so each looks for its own.
+enum CollectedReports {
+    private static let messages = Mutex<[String]>([])
+    private static let isInstalled: Bool = {
+        let next = Mutex<(@Sendable (Report) -> Void)?>(nil)
+        let earlier = Report.setHandler { report in
+            messages.withLock { $0.append(report.message) }
+            next.withLock { $0 }?(report)
+        }
+        next.withLock { $0 = earlier }
+        return true
+    }()
 
-    func contains(_ text: String) -> Bool { reports.withLock { $0.contains { $0.message.contains(text) } } }
+    static func install() { _ = isInstalled }
 
-    func collect<Value>(_ body: () throws -> Value) rethrows -> Value {
-        let earlier = Report.setHandler { report in self.reports.withLock { $0.append(report) } }
-        defer { Report.setHandler(earlier) }
-        return try body()
-    }
+    static func count(_ text: String) -> Int { messages.withLock { $0.count { $0.contains(text) } } }
 }

@@ -42,7 +42,9 @@ import Testing
             try await HTTPClient.with { client in
                 let pages = try await withThrowingTaskGroup(of: String.self) { group in
                     for number in 0..<20 {
-                        group.addTask { try await client.get(url + (number.isMultiple(of: 2) ? "/sync" : "/async")).text }
+                        group.addTask {
+                            try await client.get(url + (number.isMultiple(of: 2) ? "/sync" : "/async")).text
+                        }
                     }
                     return try await group.reduce(into: []) { $0.append($1) }
                 }

@@ -27,7 +27,8 @@ final class ClientConnection: @unchecked Sendable {
     ///   - readTimeout: how long each wait for the server may take.
     ///   - phase: told how far it has come.
     func perform(
-        _ request: HTTPClientRequest, head: [UInt8], limits: HTTPLimits, readTimeout: Duration?, until deadline: Deadline?,
+        _ request: HTTPClientRequest, head: [UInt8], limits: HTTPLimits, readTimeout: Duration?,
+        until deadline: Deadline?,
         phase: inout HTTPClientError.Phase
     ) throws -> Exchange {
         func limit() -> Deadline? {

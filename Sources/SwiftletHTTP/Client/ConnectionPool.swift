@@ -104,7 +104,9 @@ final class ConnectionPool: Sendable {
     func makeRoom() {
         let oldest: ClientConnection? = state.withLock { state in
             guard state.used + state.waitingCount > limit, state.waitingCount > 0 else { return nil }
-            let server = state.waiting.filter { !$0.value.isEmpty }.min { $0.value[0].idleSince < $1.value[0].idleSince }
+            let server = state.waiting.filter { !$0.value.isEmpty }.min {
+                $0.value[0].idleSince < $1.value[0].idleSince
+            }
             guard let key = server?.key else { return nil }
             state.waitingCount -= 1
             return state.waiting[key]?.removeFirst()

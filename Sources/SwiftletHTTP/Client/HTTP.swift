@@ -13,7 +13,9 @@ public enum HTTP {
         }
         let made = HTTPClient()
         // Fails only without memory (pthread_setspecific(3)); then the client serves this once.
-        if pthread_setspecific(key, Unmanaged.passRetained(made).toOpaque()) != 0 { Unmanaged.passUnretained(made).release() }
+        if pthread_setspecific(key, Unmanaged.passRetained(made).toOpaque()) != 0 {
+            Unmanaged.passUnretained(made).release()
+        }
         return made
     }
 

@@ -44,7 +44,7 @@ struct RequestAttempt {
                     readTimeout: client.configuration.readTimeout, until: deadline, phase: &phase)
                 if exchange.keepsAlive { client.pool.keep(connection, to: server) } else { connection.close() }
                 return exchange.response
-            } catch where isStale(connection, error) {
+            } catch  where isStale(connection, error) {
                 // Whatever the server did with a lost idempotent request, doing it again changes nothing (RFC 9110, 9.2.2).
                 connection.close()
                 number += 1
@@ -64,7 +64,8 @@ struct RequestAttempt {
         guard number == 1 else { return nil }
         while let kept = client.pool.takeWaiting(server) {
             // A request that cannot be repeated asks the kernel first; others just try.
-            if (request.isIdempotent && Duration.zero - kept.idleSince.remaining < .seconds(1)) || !kept.socket.hasInput {
+            if (request.isIdempotent && Duration.zero - kept.idleSince.remaining < .seconds(1)) || !kept.socket.hasInput
+            {
                 return kept
             }
             kept.close()

@@ -85,7 +85,8 @@ final class ServerConnection {
         if case .handler(let handler) = match {
             let request = HTTPServerRequest(
                 method: head.request.method, path: path, query: query, headers: head.request.headerFields,
-                authority: head.request.authority, body: body, version: head.version, remoteAddress: socket.remoteAddress)
+                authority: head.request.authority, body: body, version: head.version,
+                remoteAddress: socket.remoteAddress)
             response = try run(handler, request)
         } else {
             response = self.response(to: match, query)
