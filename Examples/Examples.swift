@@ -12,6 +12,11 @@ enum Examples {
             ("e05", "fibers: spawn, join, value", fiberBasics),
             ("e06", "fibers switch by themselves where they sleep", fiberSleep),
             ("e08", "the same ten tasks one by one, then together", synchronousAndAsynchronous),
+            (
+                "e22", "five requests at once to the slow server",
+                { try requestsInTasks(Settings.number("TASKS", default: 5)) }
+            ),
+            ("e23", "a hundred of them", { try requestsInTasks(Settings.number("TASKS", default: 100)) }),
         ]
     }
 

@@ -27,14 +27,19 @@ struct Serve: ParsableCommand {
     func run() throws {
         if child { quitWithParent() }
         swiftlet_raise_descriptor_limit()
+        var configuration = HTTPServer.Configuration()
+        configuration.host = host
+        configuration.port = port
+        let server = HTTPServer(configuration)
+        server.get("/") { [delay] _ in
+            try sleep(delay)
+            return "Hello!"
+        }
         try EventLoop.run {
-            let listener = try TCPListener(host: host, port: port)
-            printLine("Running on http://\(listener.localAddress)/ (Press CTRL+C to quit)")
-            try listener.serve { connection in
-                _ = try connection.read(upTo: 4096)
-                try sleep(delay)
-                try connection.write("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 6\r\n\r\nHello!")
-            }
+            try server.start()
+            let host = host.contains(":") ? "[\(host)]" : host
+            printLine("Running on http://\(host):\(server.port)/ (Press CTRL+C to quit)")
+            try EventLoop.current.runForever()
         }
     }
 }

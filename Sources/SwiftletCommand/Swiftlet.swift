@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Swiftlet
+import SwiftletHTTP
 
 @main
 struct Swiftlet: ParsableCommand {
@@ -16,8 +17,8 @@ struct Swiftlet: ParsableCommand {
         } catch let failure as Failure {
             complain(failure.reason)
             Glibc.exit(failure.code)
-        } catch let error as SocketError {
-            complain(error.description)
+        } catch let error where error is SocketError || error is ResolverError || error is HTTPClientError {
+            complain("\(error)")
             Glibc.exit(EX_UNAVAILABLE)
         } catch let code as ExitCode {
             Glibc.exit(code.rawValue)  // whoever threw it has said why

@@ -14,7 +14,8 @@ let usage = """
       fiber_yield [n]                      park [n]
       spawn_join [n] [live] [fiber|task]   memory [n] [fiber|task]
       sleepers [n] [fiber|task]
-      tcp_echo PORT [fiber|task]
+      tcp_echo PORT [fiber|task]           http_server PORT
+      slow_fetch PORT [n] [fiber|task]     http_client PORT [n] [concurrency] [fiber|task]
     """
 
 // A connection each: the usual soft limit of 1024 is too low for what the driver asks.
@@ -33,6 +34,13 @@ do {
     case "memory": try measureMemory(count: arguments.number(or: 100_000), arguments.kind())
     case "sleepers": try measureSleepers(count: arguments.number(or: 100_000), arguments.kind())
     case "tcp_echo": try serveEcho(port: arguments.number(), arguments.kind())
+    case "http_server": try serveHTTP(port: arguments.number())
+    case "http_client":
+        try measureHTTPClient(
+            port: arguments.number(), count: arguments.number(or: 20_000), concurrency: arguments.number(or: 100),
+            arguments.kind())
+    case "slow_fetch":
+        try measureSlowFetch(port: arguments.number(), count: arguments.number(or: 100), arguments.kind())
     case let other: throw UsageError(reason: "no such workload: \(other)")
     }
 } catch let error as UsageError {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CSwiftlet
 import Glibc
+import SwiftletHTTP
 
 /// The tutorial's experiment: many requests to a slow server, made in several ways.
 struct Compare: ParsableCommand {
@@ -31,6 +32,7 @@ struct Compare: ParsableCommand {
 
     func validate() throws {
         if requests < 1 { throw ValidationError("--requests must be at least 1") }
+        if let url { _ = try HTTPURL(url) }
     }
 
     func run() throws {
