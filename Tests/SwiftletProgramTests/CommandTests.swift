@@ -13,6 +13,7 @@ struct CommandTests {
             "there is no mode 'green'; there are serial,threads,fibers,tasks,loops"
         ),
         (["serve", "--port", "65536"], "--port must be 0 to 65535"),
+        (["compare", "--url", "nonsense"], "--url 'nonsense' is no URL"),
         (["surf"], "surf"),
     ])
     func `Bad arguments: one line and exit code 64`(arguments: [String], reason: String) async throws {

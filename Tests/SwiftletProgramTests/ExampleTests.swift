@@ -86,4 +86,20 @@ struct ExampleTests {
         compare(outcome, [(0, "Synchronous:")] + serial + [(5, "Asynchronous:")] + together)
         #expect(outcome.seconds < 5.6 + tolerance)
     }
+
+    @Test(arguments: [(name: "e22", count: 5, limit: 3.05), (name: "e23", count: 100, limit: 3.10)])
+    func `Requests to the slow server wait together`(name: String, count: Int, limit: Double) async throws {
+        let server = try RunningProgram("swiftlet", ["serve", "--port", "0", "--delay", "3s"])
+        let start = try #require(try await onThread { server.nextLine()?.text })
+        let url = String(try #require(start.firstMatch(of: /http:\S+\d/)).output)
+        let outcome = try await onThread { try RunningProgram("SwiftletExamples", [name, url]).finish() }
+        #expect(outcome.exitCode == 0 && outcome.errors == "")
+        #expect(outcome.texts.prefix(count).allSatisfy { $0 == "Waiting for \(url)" })
+        #expect(outcome.texts.dropFirst(count).dropLast().count == count)
+        #expect(
+            outcome.texts.dropFirst(count).dropLast().allSatisfy { $0 == "Get response from \(url) Result: Hello!" })
+        let cost = try #require(outcome.texts.last?.firstMatch(of: /^Cost time: ([\d.]+)$/))
+        let seconds = try #require(Double(cost.output.1))
+        #expect(seconds >= 3 && seconds <= limit)
+    }
 }

@@ -50,8 +50,7 @@ private final class Fetches: Sendable {
     }
 
     func run(workers: Int, _ kind: Kind) throws {
-        var configuration = HTTPClient.Configuration()
-        configuration.connectionLimit = workers
+        let configuration = configuration(workers)
         switch kind {
         case .fiber:
             try EventLoop.run {
@@ -62,12 +61,18 @@ private final class Fetches: Sendable {
             }
         case .task:
             try EventLoop.run {
-                try await withHTTPClient(configuration) { client in
+                await withHTTPClient(configuration) { client in
                     let tasks = (0..<workers).map { _ in Task { await self.work(client) } }
                     for task in tasks { await task.value }
                 }
             }
         }
+    }
+
+    private func configuration(_ workers: Int) -> HTTPClient.Configuration {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionLimit = workers
+        return configuration
     }
 
     private func work(_ client: HTTPClient) {
@@ -87,7 +92,7 @@ private final class Fetches: Sendable {
     private func takeOne() -> Bool { next.add(1, ordering: .relaxed).newValue <= total }
 
     private func judge(_ result: Result<HTTPClientResponse, any Error>) {
-        if case .success(let response) = result, response.status == .ok, response.bytes.count == 5 { return }
+        if case .success(let response) = result, response.isSuccessful, response.bytes.count == 5 { return }
         if case .failure(let error) = result { complain("\(error)") }
         errors.add(1, ordering: .relaxed)
     }

@@ -32,7 +32,12 @@ struct Compare: ParsableCommand {
 
     func validate() throws {
         if requests < 1 { throw ValidationError("--requests must be at least 1") }
-        if let url { _ = try HTTPURL(url) }
+        guard let url else { return }
+        do {
+            _ = try HTTPURL(url)
+        } catch {
+            throw ValidationError("--url '\(url)' is no URL: \(error)")
+        }
     }
 
     func run() throws {
