@@ -43,7 +43,8 @@ let package = Package(
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
-                "Swiftlet", "SwiftletHTTP", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CSwiftlet", "Swiftlet", "SwiftletHTTP",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         .executableTarget(

@@ -39,7 +39,8 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The peer has gone away, or its connection broke: nothing that this side did wrong.
     public var isDisconnection: Bool {
         switch reason {
-        case .system(let errno): [ECONNRESET, EPIPE, ECONNABORTED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH].contains(errno)
+        case .system(let errno):
+            [ECONNRESET, EPIPE, ECONNABORTED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH].contains(errno)
         case .unexpectedEnd: true
         case .timedOut, .closed: false
         }

@@ -80,7 +80,8 @@ import Testing
 
     @Test func findsNames() async throws {
         try await onLoop {
-            #expect(try Resolver.addresses(of: "localhost", port: 80).contains { ["127.0.0.1", "::1"].contains($0.host) })
+            #expect(
+                try Resolver.addresses(of: "localhost", port: 80).contains { ["127.0.0.1", "::1"].contains($0.host) })
             // A label is at most 63 bytes, so this asks no server.
             let name = String(repeating: "x", count: 70)
             let error = try failure(ResolverError.self) { try Resolver.addresses(of: name, port: 80) }

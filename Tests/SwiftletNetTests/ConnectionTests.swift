@@ -8,7 +8,9 @@ import Testing
             let listener = try TCPListener()
             let server = spawn {
                 try listener.serve { connection in
-                    while case let bytes = try connection.read(upTo: 4096), !bytes.isEmpty { try connection.write(bytes) }
+                    while case let bytes = try connection.read(upTo: 4096), !bytes.isEmpty {
+                        try connection.write(bytes)
+                    }
                 }
             }
             let clients = (0..<20).map { number in
@@ -165,7 +167,9 @@ import Testing
         try await onLoop {
             let pair = try makePair()
             pair.client.writeTimeout = .milliseconds(20)
-            let error = try failure(SocketError.self) { try pair.client.write([UInt8](repeating: 0, count: 64_000_000)) }
+            let error = try failure(SocketError.self) {
+                try pair.client.write([UInt8](repeating: 0, count: 64_000_000))
+            }
             #expect(error.reason == .timedOut)
             #expect(error.operation == .write)
             withExtendedLifetime(pair.server) {}
@@ -190,7 +194,8 @@ import Testing
             other.client.readTimeout = .milliseconds(10)
             #expect(try failure(SocketError.self) { try other.client.read(upTo: 1) }.reason == .timedOut)
             let deadline = Deadline.after(.milliseconds(10))
-            #expect(try failure(SocketError.self) { try other.server.read(upTo: 1, until: deadline) }.reason == .timedOut)
+            #expect(
+                try failure(SocketError.self) { try other.server.read(upTo: 1, until: deadline) }.reason == .timedOut)
             #expect(throws: DeadlineExceeded.self) {
                 try withTimeout(.milliseconds(10)) { try other.server.read(upTo: 1) }
             }
@@ -231,7 +236,9 @@ import Testing
                 try pair.server.write([UInt8](repeating: 1, count: 1000))
                 pair.server.close()
             }
-            #expect(try failure(SocketError.self) { try pair.client.readToEnd(limit: 999) }.reason == .system(errno: EMSGSIZE))
+            #expect(
+                try failure(SocketError.self) { try pair.client.readToEnd(limit: 999) }.reason
+                    == .system(errno: EMSGSIZE))
             try writer.get()
         }
     }

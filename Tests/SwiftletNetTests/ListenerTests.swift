@@ -1,7 +1,6 @@
 import CSwiftlet
 import Glibc
 import Swiftlet
-import Synchronization
 import Testing
 
 @testable import SwiftletNet
@@ -15,7 +14,9 @@ import Testing
         #expect(error.description.contains("127.0.0.1:\(listener.port)"))
         #expect(error.description.contains("the port is taken"))
         #expect(throws: ResolverError.self) { try TCPListener(port: 70000) }
-        #expect(try failure(SocketError.self) { try TCPListener(host: "192.0.2.1") }.reason == .system(errno: EADDRNOTAVAIL))
+        #expect(
+            try failure(SocketError.self) { try TCPListener(host: "192.0.2.1") }.reason == .system(errno: EADDRNOTAVAIL)
+        )
     }
 
     @Test func sharesAPort() throws {
@@ -48,37 +49,31 @@ import Testing
     }
 
     @Test func outlivesShortagesAndAbortedConnections() async throws {
-        let shortages = Mutex(0)
+        CollectedReports.install()
         try await onLoop {
             let listener = try TCPListener()
-            let earlier = Report.setHandler { report in
-                if report.kind == .shortage { shortages.withLock { $0 += 1 } }
-            }
-            defer { Report.setHandler(earlier) }
-            Faults.plan(SWIFTLET_CALL_ACCEPT, listener.descriptor.number, errors: [ECONNABORTED, EMFILE, EMFILE, EPROTO, ENFILE])
+            Faults.plan(
+                SWIFTLET_CALL_ACCEPT, listener.descriptor.number,
+                errors: [ECONNABORTED, EMFILE, EMFILE, EPROTO, ENFILE])
             defer { Faults.end(SWIFTLET_CALL_ACCEPT, listener.descriptor.number) }
             let client = try TCPConnection.connect(to: "127.0.0.1", port: listener.port)
             #expect(try listener.accept().remoteAddress == client.localAddress)
 
             Faults.plan(SWIFTLET_CALL_ACCEPT, listener.descriptor.number, errors: [EINVAL])
             #expect(try failure(SocketError.self) { try listener.accept() }.reason == .system(errno: EINVAL))
+            #expect(CollectedReports.count("accept at \(listener.localAddress): Too many open files") == 1)
         }
-        #expect(shortages.withLock { $0 } == 1)
     }
 
     @Test func reportsWhatAHandlerThrows() async throws {
-        struct Broken: Error {}
-        let reports = Mutex<[String]>([])
+        struct Broken: Error { let port: Int }
+        CollectedReports.install()
         try await onLoop {
             let listener = try TCPListener()
-            let earlier = Report.setHandler { report in
-                if report.kind == .handlerError { reports.withLock { $0.append(report.message) } }
-            }
-            defer { Report.setHandler(earlier) }
             let server = spawn {
                 try listener.serve { connection in
                     _ = try connection.readExactly(1)
-                    throw Broken()
+                    throw Broken(port: listener.port)
                 }
             }
             for text in ["x", ""] {  // the second goes away early, which is nothing to report
@@ -90,9 +85,8 @@ import Testing
             }
             listener.close()
             try server.get()
+            #expect(CollectedReports.count("Broken(port: \(listener.port))") == 1)
         }
-        #expect(reports.withLock { $0.count } == 1)
-        #expect(reports.withLock { $0.first }?.contains("Broken") == true)
     }
 }
 

@@ -138,3 +138,21 @@ enum Faults {
         plans.withLock { _ = $0.removeValue(forKey: Key(call: CInt(call.rawValue), descriptor: descriptor)) }
     }
 }
+
+/// Collects all reports of the process, once and for good: tests run side by side, so each looks for its own.
+enum CollectedReports {
+    private static let messages = Mutex<[String]>([])
+    private static let isInstalled: Bool = {
+        let next = Mutex<(@Sendable (Report) -> Void)?>(nil)
+        let earlier = Report.setHandler { report in
+            messages.withLock { $0.append(report.message) }
+            next.withLock { $0 }?(report)
+        }
+        next.withLock { $0 = earlier }
+        return true
+    }()
+
+    static func install() { _ = isInstalled }
+
+    static func count(_ text: String) -> Int { messages.withLock { $0.count { $0.contains(text) } } }
+}

@@ -73,7 +73,15 @@ extension [UInt8] {
     package mutating func appendHead(
         of response: HTTPResponse, version: HTTPVersion = .http11
     ) throws(HTTPSerializationError) {
-        let status = response.status
+        try appendStatusLine(response.status, version: version)
+        appendFields(response.headerFields)
+        append(contentsOf: "\r\n".utf8)
+    }
+
+    /// Appends the first line of a response, with its line ending.
+    mutating func appendStatusLine(
+        _ status: HTTPResponse.Status, version: HTTPVersion
+    ) throws(HTTPSerializationError) {
         guard (100...999).contains(status.code) else {
             throw HTTPSerializationError(.invalidStatus, "the status code \(status.code) does not have three digits")
         }
@@ -86,8 +94,6 @@ extension [UInt8] {
             // The phrase travels as ISO Latin 1, and nobody reads it: a space will do for all else.
             append(UInt8(exactly: scalar.value) ?? .space)
         }
-        append(contentsOf: "\r\n".utf8)
-        appendFields(response.headerFields)
         append(contentsOf: "\r\n".utf8)
     }
 
@@ -113,12 +119,15 @@ extension [UInt8] {
     }
 
     private mutating func appendFields(_ fields: HTTPFields) {
-        for field in fields {
-            append(contentsOf: field.name.rawName.utf8)
-            append(contentsOf: ": ".utf8)
-            field.withUnsafeBytesOfValue { append(contentsOf: $0) }
-            append(contentsOf: "\r\n".utf8)
-        }
+        for field in fields { appendField(field) }
+    }
+
+    /// Appends a field line with its line ending.
+    mutating func appendField(_ field: HTTPField) {
+        append(contentsOf: field.name.rawName.utf8)
+        append(contentsOf: ": ".utf8)
+        field.withUnsafeBytesOfValue { append(contentsOf: $0) }
+        append(contentsOf: "\r\n".utf8)
     }
 
     private static func checkPath(_ request: HTTPRequest) throws(HTTPSerializationError) {

@@ -17,7 +17,8 @@ public enum Resolver {
     ///   - port: from 0 to 65535; every address gets it.
     ///   - deadline: when to give up.
     /// - Throws: `ResolverError`; `DeadlineExceeded`; `CancellationError`.
-    public static func addresses(of host: String, port: Int, until deadline: Deadline? = nil) throws -> [SocketAddress] {
+    public static func addresses(of host: String, port: Int, until deadline: Deadline? = nil) throws -> [SocketAddress]
+    {
         try resolve(host, port: port, until: deadline)
     }
 

@@ -85,7 +85,8 @@ extension TCPConnection {
     func receiveExactly(_ wanted: Int, until deadline: Deadline?) throws -> [UInt8] {
         try [UInt8](unsafeUninitializedCapacity: max(wanted, 0)) { buffer, count in
             while count < wanted {
-                let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count..<wanted])
+                let rest = UnsafeMutableRawBufferPointer(
+                    rebasing: UnsafeMutableRawBufferPointer(buffer)[count..<wanted])
                 let received = try receive(into: rest, until: deadline)
                 guard received > 0 else {
                     throw SocketError(.read, peerName, .unexpectedEnd(received: count, expected: wanted))

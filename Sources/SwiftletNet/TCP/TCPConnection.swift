@@ -86,7 +86,8 @@ public final class TCPConnection: Sendable {
         throw failure
     }
 
-    private static func open(_ address: SocketAddress, host: String?, until deadline: Deadline?) throws -> TCPConnection {
+    private static func open(_ address: SocketAddress, host: String?, until deadline: Deadline?) throws -> TCPConnection
+    {
         let number = swiftlet_socket_make(address.rawFamily)
         guard number >= 0 else {
             throw SocketError(.connect, address.description, .system(errno: -number))

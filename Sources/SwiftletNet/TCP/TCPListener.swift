@@ -169,7 +169,8 @@ public final class TCPListener: Sendable {
         } catch let error as SocketError where error.isDisconnection {
             // Peers come and go.
         } catch {
-            Report(.handlerError, "the handler of the connection from \(connection.remoteAddress) threw \(error)").post()
+            Report(.handlerError, "the handler of the connection from \(connection.remoteAddress) threw \(error)")
+                .post()
         }
     }
 }

@@ -1,0 +1,52 @@
+import CSwiftlet
+import Glibc
+
+/// What a workload may be asked to run in.
+enum Kind: String {
+    case fiber, task
+
+    var peer: String { "swiftlet-\(rawValue)" }
+}
+
+let usage = """
+    swiftlet-bench WORKLOAD [n] [options], one JSON line each:
+      switch [n]                           generator [n]
+      fiber_yield [n]                      park [n]
+      spawn_join [n] [live] [fiber|task]   memory [n] [fiber|task]
+      sleepers [n] [fiber|task]
+      tcp_echo PORT [fiber|task]           http_server PORT
+      slow_fetch PORT [n] [fiber|task]     http_client PORT [n] [concurrency] [fiber|task]
+    """
+
+// A connection each: the usual soft limit of 1024 is too low for what the driver asks.
+swiftlet_raise_descriptor_limit()
+let arguments = Arguments(CommandLine.arguments.dropFirst())
+
+do {
+    switch try arguments.word() {
+    case "switch": try measureSwitch(count: arguments.number(or: 100_000_000))
+    case "generator": try measureGenerator(count: arguments.number(or: 50_000_000))
+    case "fiber_yield": try measureFiberYield(count: arguments.number(or: 20_000_000))
+    case "park": try measurePark(count: arguments.number(or: 10_000_000))
+    case "spawn_join":
+        try measureSpawnJoin(
+            count: arguments.number(or: 1_000_000), live: arguments.number(or: 1000), arguments.kind())
+    case "memory": try measureMemory(count: arguments.number(or: 100_000), arguments.kind())
+    case "sleepers": try measureSleepers(count: arguments.number(or: 100_000), arguments.kind())
+    case "tcp_echo": try serveEcho(port: arguments.number(), arguments.kind())
+    case "http_server": try serveHTTP(port: arguments.number())
+    case "http_client":
+        try measureHTTPClient(
+            port: arguments.number(), count: arguments.number(or: 20_000), concurrency: arguments.number(or: 100),
+            arguments.kind())
+    case "slow_fetch":
+        try measureSlowFetch(port: arguments.number(), count: arguments.number(or: 100), arguments.kind())
+    case let other: throw UsageError(reason: "no such workload: \(other)")
+    }
+} catch let error as UsageError {
+    complain("\(error.reason)\n\(usage)")
+    exit(EX_USAGE)
+} catch {
+    complain("\(error)")
+    exit(EX_SOFTWARE)
+}

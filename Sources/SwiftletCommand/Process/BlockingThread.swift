@@ -1,0 +1,38 @@
+import Glibc
+
+/// A plain thread of the operating system: what programs without coroutines use to wait for many things.
+final class BlockingThread {
+    private final class Work {
+        let body: () throws -> Void
+        var error: (any Error)?
+
+        init(_ body: @escaping () throws -> Void) { self.body = body }
+    }
+
+    private var thread = pthread_t()
+    private let work: Work
+
+    init(_ body: @escaping @Sendable () throws -> Void) throws(Failure) {
+        work = Work(body)
+        let status = pthread_create(
+            &thread, nil,
+            { work in
+                let work = Unmanaged<Work>.fromOpaque(work!).takeUnretainedValue()
+                do {
+                    try work.body()
+                } catch {
+                    work.error = error
+                }
+                return nil
+            }, Unmanaged.passUnretained(work).toOpaque())
+        guard status == 0 else {
+            throw .system("cannot start a thread: \(String(cString: strerror(status))); ask for fewer requests")
+        }
+    }
+
+    /// Waits for its end; throws what its body threw.
+    func join() throws {
+        pthread_join(thread, nil)
+        if let error = work.error { throw error }
+    }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import Glibc
+import Swiftlet
+import SwiftletHTTP
+
+@main
+struct Swiftlet: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "swiftlet",
+        abstract: "Coroutines for Swift: the slow server, and the comparison that shows what they are good for.",
+        subcommands: [Serve.self, Compare.self, MeasureMode.self])
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as Failure {
+            complain(failure.reason)
+            Glibc.exit(failure.code)
+        } catch let error where error is SocketError || error is ResolverError || error is HTTPClientError {
+            complain("\(error)")
+            Glibc.exit(EX_UNAVAILABLE)
+        } catch let code as ExitCode {
+            Glibc.exit(code.rawValue)  // whoever threw it has said why
+        } catch {
+            let code = exitCode(for: error)
+            if code.isSuccess { exit(withError: error) }  // --help and the like
+            complain(message(for: error))
+            Glibc.exit(code.rawValue)
+        }
+    }
+
+    private static func complain(_ reason: String) { writeToStandardError("swiftlet: \(reason)\n") }
+}
+
+/// What ends the program: one clear line, and an exit code of sysexits.h.
+struct Failure: Error {
+    let code: CInt
+    let reason: String
+
+    /// A port, a server or another thing that is needed is not there.
+    static func unavailable(_ reason: String) -> Failure { Failure(code: EX_UNAVAILABLE, reason: reason) }
+
+    /// The operating system's limits are in the way.
+    static func system(_ reason: String) -> Failure { Failure(code: EX_OSERR, reason: reason) }
+}
+
+func writeToStandardError(_ text: String) {
+    // Nothing can be done, nor told, if even this fails.
+    _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+}

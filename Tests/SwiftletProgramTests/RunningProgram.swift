@@ -1,0 +1,120 @@
+import Foundation
+
+/// One of the package's built programs, as a user would run it. Its output is stamped line by line as it comes.
+///
+/// Not Foundation's `Process`: that one's children inherit the signals that the test runner's threads have blocked, and
+/// could not be stopped.
+final class RunningProgram: @unchecked Sendable {
+    struct Line {
+        let seconds: Double
+        let text: String
+    }
+
+    struct Outcome {
+        let exitCode: CInt
+        let lines: [Line]
+        let errors: String
+        let seconds: Double
+
+        var texts: [String] { lines.map(\.text) }
+    }
+
+    let identifier: pid_t
+    private let output: FileHandle
+    private let errors = FileManager.default.temporaryDirectory.appendingPathComponent("swiftlet-\(UUID()).errors")
+    private let start = ContinuousClock.now
+    private var unread = Data()
+    private var hasBeenWaitedFor = false
+
+    init(_ name: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+        let pipe = Pipe()
+        output = pipe.fileHandleForReading
+
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, pipe.fileHandleForWriting.fileDescriptor, STDOUT_FILENO)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors.path, O_WRONLY | O_CREAT, 0o600)
+
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var nothing = sigset_t()
+        sigemptyset(&nothing)
+        posix_spawnattr_setsigmask(&attributes, &nothing)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+
+        let path = Self.folder.appendingPathComponent(name).path
+        let words = ([name] + arguments).map { strdup($0) }
+        let settings = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { strdup("\($0)=\($1)") }
+        defer { for string in words + settings { free(string) } }
+        var identifier: pid_t = 0
+        let status = posix_spawn(&identifier, path, &actions, &attributes, words + [nil], settings + [nil])
+        self.identifier = identifier
+        try pipe.fileHandleForWriting.close()
+        if status != 0 { throw POSIXError(POSIXErrorCode(rawValue: status) ?? .EIO) }
+    }
+
+    deinit {
+        if !hasBeenWaitedFor {
+            kill(identifier, SIGKILL)
+            wait()
+        }
+        unlink(errors.path)
+    }
+
+    /// The programs lie beside the test runner.
+    private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        .deletingLastPathComponent()
+
+    /// The next line of its output, when it comes; nil at the end.
+    func nextLine() -> Line? {
+        while true {
+            if let end = unread.firstIndex(of: UInt8(ascii: "\n")) {
+                let text = String(decoding: unread[..<end], as: UTF8.self)
+                unread.removeSubrange(...end)
+                return Line(seconds: seconds, text: text)
+            }
+            let piece = output.availableData
+            if piece.isEmpty { return nil }
+            unread.append(piece)
+        }
+    }
+
+    func signal(_ number: CInt) { kill(identifier, number) }
+
+    /// Reads to the end of its output, and waits for its own.
+    func finish() throws -> Outcome {
+        var lines: [Line] = []
+        while let line = nextLine() { lines.append(line) }
+        let code = wait()
+        return Outcome(
+            exitCode: code, lines: lines, errors: try String(contentsOf: errors, encoding: .utf8), seconds: seconds)
+    }
+
+    /// Runs a program to its end.
+    static func run(
+        _ name: String, _ arguments: String..., environment: [String: String] = [:]
+    ) async throws -> Outcome {
+        try await onThread { try RunningProgram(name, arguments, environment: environment).finish() }
+    }
+
+    private var seconds: Double { (ContinuousClock.now - start) / .seconds(1) }
+
+    @discardableResult
+    private func wait() -> CInt {
+        var status: CInt = 0
+        while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
+        hasBeenWaitedFor = true
+        let signal = status & 0x7f
+        return signal == 0 ? status >> 8 & 0xff : 128 + signal
+    }
+}
+
+/// Runs something that blocks on a thread of its own: the pool's few threads belong to the other tests too.
+func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
+    }
+}
