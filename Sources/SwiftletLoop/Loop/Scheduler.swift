@@ -44,7 +44,9 @@ extension EventLoop {
     @inline(__always)
     func parkStack(_ context: ContextPointer) {
         unsafe swiftlet_counter_add(&core.pointee.parks, 1)
-        if unsafe context.pointee.is_isolated { unsafe parkIsolated(context) } else { switchToNext() }
+        // A generator is no stack of a job, but may have been resumed by one.
+        let flow = unsafe flowOfControl(context)
+        if unsafe flow.pointee.is_isolated { unsafe parkIsolated(flow) } else { switchToNext() }
     }
 
     /// Fibers that hand over to fibers do so directly, without a scheduler in between.
