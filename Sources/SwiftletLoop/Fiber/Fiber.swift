@@ -82,7 +82,7 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
     @discardableResult
     @concurrent
     public func get(timeout: Duration? = nil) async throws -> Value where Value: Sendable {
-        guard try joinBlocking(until: timeout.map { .after($0) }) else { throw DeadlineExceeded() }
+        guard try await join(timeout: timeout) else { throw DeadlineExceeded() }
         return try outcome()
     }
 

@@ -39,7 +39,8 @@ extension AnyFiber {
     @discardableResult
     @concurrent
     public final func join(timeout: Duration? = nil) async throws -> Bool {
-        try joinBlocking(until: timeout.map { .after($0) })
+        let deadline = timeout.map { Deadline.after($0) }
+        return try await parkInTask { try self.joinBlocking(until: deadline) }
     }
 
     final func joinBlocking(until deadline: Deadline?) throws -> Bool {

@@ -107,7 +107,8 @@ extension EventLoop {
             shared = made
             return made
         }
-        return try await Task(executorPreference: loop.taskExecutor) { try body() }.value
+        let task = Task(executorPreference: loop.taskExecutor) { try body() }
+        return try await withTaskCancellationHandler { try await task.value } onCancel: { task.cancel() }
     }
 
     /// Starts a thread that runs a loop until `stop()`.
