@@ -51,13 +51,17 @@ let package = Package(
             name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP"], path: "Examples",
             swiftSettings: settings),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
+        .executableTarget(
+            name: "TakeoverProgram", dependencies: ["CSwiftlet", "Swiftlet"], path: "Tests/TakeoverProgram",
+            swiftSettings: settings),
         .target(
             name: "TestSupport", dependencies: ["SwiftletCoroutines"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
             name: "SwiftletCoroutinesTests",
             dependencies: ["CSwiftlet", "SwiftletCoroutines", "CTestSupport", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "SwiftletLoopTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
+            name: "SwiftletLoopTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport", "TakeoverProgram"],
+            swiftSettings: settings),
         .testTarget(name: "SwiftletNetTests", dependencies: ["CSwiftlet", "Swiftlet"], swiftSettings: settings),
         .testTarget(
             name: "SwiftletHTTPTests", dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", httpTypes],

@@ -53,6 +53,13 @@ static void install(void) {
   sigaction(SIGURG, &action, &earlier_action);
 }
 
+void swiftlet_backtrace_permit(void) {
+  sigset_t asked;
+  sigemptyset(&asked);
+  sigaddset(&asked, SIGURG);
+  pthread_sigmask(SIG_UNBLOCK, &asked, NULL);
+}
+
 int swiftlet_backtrace_of_thread(int kernel_id, void **frames, int capacity) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, install);

@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test func blockOnInATask() async throws {
-        try await onTaskLoop { loop in
+        try await onTaskLoop { (loop) async throws -> Void in
             let value = try blockOn { () async throws -> Int in
                 await Task.yield()
                 #expect(loop.isCurrent)

@@ -4,6 +4,9 @@
 
 #include "swiftlet_context.h"
 
+/// Lets the calling thread be asked: a thread that was started by one of Dispatch's inherits its blocked signals.
+void swiftlet_backtrace_permit(void);
+
 /// Interrupts the thread and stores what it is executing; answers how many frames, 0 when it did not answer in
 /// 100 ms. One caller at a time. Uses SIGURG, whose default is to be ignored.
 int swiftlet_backtrace_of_thread(int kernel_id, void **frames, int capacity);

@@ -80,7 +80,8 @@ swiftlet_context *swiftlet_leader_make(swiftlet_loop_core *core, swiftlet_thread
 /// Leaves the running stack, which somebody has taken note of, and continues with the next work. Stacks hand over to
 /// stacks directly, without a scheduler in between, while the budget lasts.
 static inline void swiftlet_park_stack(swiftlet_thread *thread, swiftlet_loop_core *core) {
-  bool is_isolated = thread->current->is_isolated;
+  // A generator is no stack of a job, but may have been resumed by one.
+  bool is_isolated = swiftlet_flow_of(thread->current)->is_isolated;
   core->isolated_parked += is_isolated;
   swiftlet_counter_add(&core->parks, 1);
   swiftlet_ring *ready = &core->ready;

@@ -24,7 +24,9 @@ final class Watchdog: Sendable {
 
     private let state = Locked<State>(State())
 
+    /// To be called on the loop's own thread.
     func watch(_ loop: EventLoop) {
+        swiftlet_backtrace_permit()
         let startsThread = state.withLock { state in
             state.loops[ObjectIdentifier(loop)] = unsafe Watched(loop: loop, kernelID: loop.thread.pointee.kernel_id)
             defer { state.isRunning = true }

@@ -54,7 +54,8 @@ public final class Waiter<Value>: @unchecked Sendable {
     /// Waits for the result, from a task.
     @concurrent
     public func wait(until deadline: Deadline? = nil) async throws -> sending Value? {
-        nonisolated(unsafe) let value = try wait(.waiter, until: deadline)
+        try await parkInTask { _ = try self.wait(.waiter, until: deadline) }
+        nonisolated(unsafe) let value = try decided()?.get()
         return unsafe value
     }
 

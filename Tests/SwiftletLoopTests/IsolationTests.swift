@@ -1,0 +1,117 @@
+import Swiftlet
+import TestSupport
+import Testing
+
+/// Actors stay what Swift promises while one of their jobs is parked.
+@Suite struct IsolationTests {
+    actor Account {
+        let journal = SharedJournal<String>()
+        private var balance = 0
+
+        func add(_ amount: Int, parking milliseconds: Int) throws -> Int {
+            journal.note("begin \(amount)")
+            let before = balance
+            try sleepSynchronously(milliseconds)
+            balance = before + amount
+            journal.note("end \(amount)")
+            return balance
+        }
+    }
+
+    @Test func aDefaultActorStaysLocked() async throws {
+        try await onTaskLoop { (loop) async throws -> Void in
+            let account = Account()
+            let others = Tally()
+            let other = loop.spawn { while true { others.add(); try yield() } }
+            try await withThrowingTaskGroup { group in
+                for n in 1...5 { group.addTask { _ = try await account.add(n, parking: 3) } }
+                try await group.waitForAll()
+            }
+            #expect(try await account.add(0, parking: 1) == 15)
+            let entries = account.journal.entries
+            for n in stride(from: 0, to: entries.count, by: 2) {
+                #expect(entries[n].dropFirst(6) == entries[n + 1].dropFirst(4))  // never interleaved
+            }
+            #expect(others.count > 10)
+            other.cancel()
+        }
+    }
+
+    actor OnLoop {
+        let loop: EventLoop
+        let journal = SharedJournal<String>()
+        init(_ loop: EventLoop) { self.loop = loop }
+        nonisolated var unownedExecutor: UnownedSerialExecutor { loop.serialExecutor }
+
+        func work(_ name: String, parking milliseconds: Int) throws {
+            journal.note("begin \(name)")
+            #expect(loop.isCurrent)
+            assertIsolated()
+            try sleepSynchronously(milliseconds)
+            assertIsolated()
+            journal.note("end \(name)")
+        }
+
+        /// The same through a generator, whose stack is not the job's own.
+        func workInAGenerator(_ name: String) throws {
+            journal.note("begin \(name)")
+            let generator = Generator<Int> { yield in
+                try sleepSynchronously(5)
+                try yield(1)
+            }
+            _ = try generator.next()
+            journal.note("end \(name)")
+        }
+    }
+
+    @Test func isolatedJobsWaitWhileOneIsParked() async throws {
+        try await onTaskLoop { (loop) async throws -> Void in
+            let (first, second) = (OnLoop(loop), OnLoop(loop))  // two actors on one executor
+            let free = SharedJournal<String>()
+            async let a: Void = first.work("a", parking: 10)
+            async let b: Void = first.work("b", parking: 1)
+            async let c: Void = second.work("c", parking: 1)
+            let fiber = loop.spawn {
+                try nap(2)
+                free.note("fiber")
+            }
+            try await fiber.get()
+            #expect(first.journal.entries == ["begin a"])  // everything else went on meanwhile
+            _ = try await (a, b, c)
+            #expect(first.journal.entries == ["begin a", "end a", "begin b", "end b"])
+            #expect(second.journal.entries == ["begin c", "end c"])
+        }
+    }
+
+    @Test func aParkInAGeneratorHoldsIsolatedJobsToo() async throws {
+        try await onTaskLoop { (loop) async throws -> Void in
+            let actor = OnLoop(loop)
+            async let a: Void = actor.workInAGenerator("a")
+            async let b: Void = actor.workInAGenerator("b")
+            _ = try await (a, b)
+            #expect(actor.journal.entries == ["begin a", "end a", "begin b", "end b"])
+        }
+    }
+
+    @Test func interleavingIsAnOption() async throws {
+        try await onTaskLoop { (loop) async throws -> Void in
+            loop.configuration.interleavesIsolatedJobs = true
+            let actor = OnLoop(loop)
+            async let a: Void = actor.work("a", parking: 20)
+            async let b: Void = actor.work("b", parking: 1)
+            _ = try await (a, b)
+            #expect(actor.journal.entries == ["begin a", "begin b", "end b", "end a"])
+        }
+    }
+
+    @Test func callsFromElsewhereReachTheLoop() async throws {
+        let group = try EventLoopGroup(count: 2)
+        defer { group.stop() }
+        let actors = group.loops.map { OnLoop($0) }
+        try await withThrowingTaskGroup { tasks in
+            for n in 0..<20 { tasks.addTask { try await actors[n % 2].work("\(n)", parking: 1) } }
+            try await tasks.waitForAll()
+        }
+        for actor in actors { #expect(actor.journal.entries.count == 20) }
+    }
+}

@@ -1,0 +1,58 @@
+import CSwiftlet
+import Glibc
+import Swiftlet
+import TestSupport
+import Testing
+
+/// What needs the whole process: overflow, and loops that take over.
+@Suite struct LoopProcessTests {
+    @Test func overflowNamesTheFiber() async throws {
+        let result = try await #require(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            try await onFreshThread { () throws -> Void in
+                try EventLoop.run(takesOver: false) { () throws -> Void in
+                    try spawn(name: "greedy", stackSize: 128 << 10) { overflowStack(1) }.join()
+                }
+            }
+        }
+        let text = String(decoding: result.standardErrorContent, as: UTF8.self)
+        #expect(text.contains("fatal: stack overflow in fiber 'greedy' (stack size "))
+        #expect(text.contains("KB; raise it with spawn(stackSize:))"))
+    }
+
+    /// A program of its own: in a test process the main actor is not on the main thread.
+    @Test func theMainLoopTakesOverEverything() async throws {
+        let status = try await onFreshThread { () throws -> CInt in
+            var path = [CChar](repeating: 0, count: 4_096)
+            let count = readlink("/proc/self/exe", &path, path.count - 1)
+            try #require(count > 0)
+            let own = String(decoding: path[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let program = own.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/TakeoverProgram"
+            var process: pid_t = 0
+            var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), nil]
+            defer { free(arguments[0]) }
+            try #require(posix_spawn(&process, program, nil, nil, &arguments, environ) == 0)
+            var status: CInt = 0
+            while waitpid(process, &status, 0) < 0, errno == EINTR {}
+            return status
+        }
+        #expect(status == 0, "its standard error says why")
+    }
+
+    @Test func anUnretrievedErrorIsWritten() async throws {
+        let result = try await #require(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            try await onFreshThread { () throws -> Void in
+                try EventLoop.run(takesOver: false) { () throws -> Void in
+                    spawn(name: "lost") { throw Failure(5) }
+                    try nap()
+                }
+            }
+        }
+        let text = String(decoding: result.standardErrorContent, as: UTF8.self)
+        #expect(text.contains("swiftlet: unretrieved error: <Fiber lost finished> failed and nobody asked: Failure(number: 5)"))
+    }
+}
+
+@inline(never)
+private func overflowStack(_ depth: Int) -> Int {
+    depth == .max ? 0 : overflowStack(depth + 1) + depth
+}

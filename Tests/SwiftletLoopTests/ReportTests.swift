@@ -1,0 +1,145 @@
+import Glibc
+import Swiftlet
+import TestSupport
+import Testing
+
+/// Deadlocks, blocked loops, groups.
+@Suite struct ReportTests {
+    @Test func aFiberThatJoinsItselfIsADeadlock() async throws {
+        try await onFreshThread { () throws -> Void in
+            let error = #expect(throws: DeadlockError.self) {
+                try EventLoop.run(takesOver: false) { () throws -> Void in
+                    let box = Box<AnyFiber?>(nil)
+                    let fiber = spawn(name: "narcissus") { try box.value!.join() }
+                    box.value = fiber
+                    try fiber.join()
+                }
+            }
+            let entries = error?.report.entries ?? []
+            #expect(entries.contains { $0.name == "narcissus" && $0.wait == "the end of narcissus" })
+            #expect(entries.contains { $0.name == "main" && $0.wait == "the end of narcissus" })
+            #expect(entries.allSatisfy { $0.origin?.contains("ReportTests.swift:") ?? ($0.name == "the thread's own stack") })
+        }
+    }
+
+    @Test func twoFibersThatJoinEachOtherAreADeadlock() async throws {
+        try await onFreshThread { () throws -> Void in
+            let tally = Tally()
+            let error = #expect(throws: DeadlockError.self) {
+                try EventLoop.run(takesOver: false) { () throws -> Void in
+                    let box = Box<[AnyFiber]>([])
+                    let a = spawn(name: "tweedledum") {
+                        let witness = Witness(tally)
+                        _ = try withExtendedLifetime(witness) { try box.value[1].join() }
+                    }
+                    let b = spawn(name: "tweedledee") { try box.value[0].join() }
+                    box.value = [a, b]
+                    try a.join()
+                }
+            }
+            let text = error?.description ?? ""
+            #expect(text.contains("tweedledum (spawned at SwiftletLoopTests/ReportTests.swift:"))
+            #expect(text.contains("waits for the end of tweedledee"))
+            #expect(text.contains("tweedledee (spawned at SwiftletLoopTests/ReportTests.swift:"))
+            #expect(tally.count == 1)  // and they were unwound
+        }
+    }
+
+    @Test func whatAnotherThreadMayEndIsNoDeadlock() async throws {
+        try await onLoop { () throws -> Void in
+            let waiter = Waiter<Int>()
+            startThread {
+                usleep(30_000)
+                waiter.resume(returning: 1)
+            }
+            let waiting = spawn { try waiter.wait() }
+            #expect(try waiting.get() == 1)
+        }
+    }
+
+    @Test func aBusyTurnIsReportedOnceWithItsCulprit() async throws {
+        try await onLoop { () throws -> Void in
+            let before = ReportLog.reports(containing: "burnCPUForTheWatchdog").count
+            let fiber = spawn { burnCPUForTheWatchdog(milliseconds: 350) }
+            try fiber.join()
+            try nap(60)
+            let reports = ReportLog.reports(containing: "burnCPUForTheWatchdog")
+            #expect(reports.count - before == 1, "\(ReportLog.reports(containing: "has not turned").map(\.message))")
+            #expect(reports.last?.kind == .blockedLoop)
+        }
+    }
+
+    @Test func theLimitCanBeSetAndShortTurnsAreFine() async throws {
+        try await onLoop { () throws -> Void in
+            try EventLoop.current.configuration.slowTurnLimit = nil
+            let before = ReportLog.reports(containing: "burnSilently").count
+            try spawn { burnSilently(milliseconds: 200) }.join()
+            try nap(60)
+            #expect(ReportLog.reports(containing: "burnSilently").count == before)
+        }
+    }
+
+    @Test func aGroupWorksOnAllItsLoops() async throws {
+        try await onFreshThread { () throws -> Void in
+            try EventLoopGroup.with(count: 3) { (group) throws -> Void in
+                #expect(group.loops.count == 3)
+                let fibers = (0..<30).map { _ in
+                    group.spawn { () throws -> UInt in
+                        try nap()
+                        return UInt(pthread_self())
+                    }
+                }
+                let threads = try fibers.map { try $0.get() }
+                #expect(Set(threads).count == 3)
+                for thread in Set(threads) { #expect(threads.filter { $0 == thread }.count == 10) }
+                for loop in group.loops { #expect(loop.statistics.parks > 0) }
+            }
+        }
+    }
+
+    @Test func joinAllTakesFibersOfOtherLoops() async throws {
+        try await onFreshThread { () throws -> Void in
+            try EventLoopGroup.with(count: 2) { (group) throws -> Void in
+                let fibers = (0..<20).map { n in
+                    group.spawn { () throws -> Int in
+                        try nap()
+                        return n
+                    }
+                }
+                #expect(try joinAll(fibers).compactMap { $0.value } == Array(0..<20))
+                let failing = [group.spawn { try sleep(.seconds(100)) }, group.spawn { throw Failure(4) }]
+                #expect(throws: Failure(4)) { try joinAll(failing, rethrowing: true) }
+                #expect(try joinAll(failing, timeout: .milliseconds(20)).count == 1)
+                #expect(try joinAll(failing, count: 1).first === failing[1])
+            }
+        }
+    }
+
+    @Test func aStoppedGroupCancelsItsFibers() async throws {
+        try await onFreshThread { () throws -> Void in
+            let group = try EventLoopGroup(count: 2)
+            let fibers = (0..<10).map { _ in group.spawn { try sleep(.seconds(100)) } }
+            group.stop()
+            for fiber in fibers {
+                do { try fiber.join() } catch is LoopError {}
+                #expect(fiber.isFinished)
+            }
+            let late = group.spawn { 1 }
+            #expect(throws: (any Error).self) { try late.get(timeout: .seconds(5)) }
+        }
+    }
+}
+
+@inline(never)
+func burnCPUForTheWatchdog(milliseconds: Int) {
+    let end = Deadline.after(.milliseconds(milliseconds))
+    var x = 0
+    while Deadline.now < end { x &+= 1 }
+}
+
+@inline(never)
+func burnSilently(milliseconds: Int) {
+    let end = Deadline.after(.milliseconds(milliseconds))
+    var x = 0
+    while Deadline.now < end { x &+= 1 }
+}

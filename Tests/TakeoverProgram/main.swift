@@ -1,0 +1,60 @@
+// A program whose main loop is the process's default and main executor; it fails if anything runs elsewhere.
+import CSwiftlet
+import Glibc
+import Swiftlet
+
+@Sendable func fail(_ what: String) -> Never {
+    var line = what + "\n"
+    line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    exit(3)
+}
+
+// In async code the overload that suspends would be chosen; this parks.
+@Sendable func parkFor(_ milliseconds: Int) throws { try sleep(.milliseconds(milliseconds)) }
+
+alarm(20)  // a hang is a failure too
+@Sendable func check(_ what: String) { if swiftlet_thread_id() != swiftlet_process_id() { fail("\(what) left the loop") } }
+
+try EventLoop.run { () async throws -> Void in
+    if EventLoop.executorMechanism != .defaultExecutor { fail("\(EventLoop.executorMechanism)") }
+    let loop = try EventLoop.current
+    let parks = loop.statistics.parks
+    check("main")
+    await Task { check("Task") }.value
+    await Task.detached { check("detached") }.value
+    await MainActor.run { check("main actor") }
+    try await Task.sleep(for: .milliseconds(5))
+    check("Task.sleep")
+    try await ContinuousClock().sleep(for: .milliseconds(5))
+    try await SuspendingClock().sleep(for: .milliseconds(5))
+    check("clocks")
+    await Task.yield()
+    check("yield")
+    await withTaskGroup { group in
+        for _ in 0..<5 { group.addTask { check("child") } }
+    }
+    await Task { @MainActor in
+        do { try parkFor(5) } catch { fail("\(error)") }
+        check("park on the main actor")
+        MainActor.assertIsolated()
+    }.value
+
+    let time = try await ContinuousClock().measure {
+        let tasks = (0..<20).map { _ in Task { try parkFor(100) } }
+        for task in tasks { try await task.value }
+    }
+    if time < .milliseconds(100) || time > .milliseconds(500) { fail("20 parks of 100 ms took \(time)") }
+    if loop.statistics.parks < parks + 21 { fail("nothing parked") }
+
+    let fiber = spawn { try blockOn { () async throws -> Int in await Task { 3 }.value } }
+    if try await fiber.get() != 3 { fail("fiber") }
+}
+
+// The loop stays; run again, this time with synchronous code.
+let value = try EventLoop.run { () throws -> Int in
+    try blockOn { () async throws -> Int in
+        await Task { @MainActor in check("main actor again") }.value
+        return 4
+    }
+}
+if value != 4 { fail("second run") }
