@@ -136,7 +136,7 @@ private func awaitNodes(
     }
 }
 
-/// Waits for the end of several fibers of the calling thread's loop.
+/// Waits for the end of several fibers, of any loops.
 ///
 /// Cancellation: ends the wait, not the fibers.
 /// - Parameters:
@@ -151,6 +151,9 @@ public func joinAll<F: AnyFiber>(
     for fiber in fibers { unsafe fiber.isObserved = true }
     let deadline = timeout.map { Deadline.after($0) }
     let wanted = min(count ?? fibers.count, fibers.count)
+    guard fibers.allSatisfy({ $0.loop.isCurrent }) else {
+        return try joinAllElsewhere(fibers, until: deadline, count: count, wanted: wanted, rethrowing: rethrowing)
+    }
     var order = fibers.indices.filter { fibers[$0].isFinished }
     func failure() -> (any Error)? {
         guard rethrowing else { return nil }
@@ -180,4 +183,33 @@ public func joinAll<F: AnyFiber>(
     }
     if count == nil { return fibers.filter(\.isFinished) }
     return order.prefix(wanted).map { fibers[$0] }
+}
+
+/// The same where some of the fibers belong to other loops, or the caller has none: their loops tell of each end.
+private func joinAllElsewhere<F: AnyFiber>(
+    _ fibers: [F], until deadline: Deadline?, count: Int?, wanted: Int, rethrowing: Bool
+) throws -> [F] {
+    let order = Locked<[Int]>([])
+    let enough = Waiter<Void>()
+    @Sendable func ended(_ index: Int, failed: Bool) {
+        let isEnough = order.withLock { order in
+            order.append(index)
+            return order.count == wanted || (rethrowing && failed)
+        }
+        if isEnough { enough.resume(returning: ()) }
+    }
+    for (index, fiber) in fibers.enumerated() {
+        let accepted = fiber.loop.perform {
+            if unsafe fiber.state == .finished { return unsafe ended(index, failed: !fiber.isSuccess) }
+            _ = fiber.makeExtras().addLink { unsafe ended(index, failed: !$0.isSuccess) }
+        }
+        if !accepted { unsafe ended(index, failed: !fiber.isSuccess) }
+    }
+    if wanted > 0 { _ = try enough.wait(.fiber, until: deadline) }
+    let finished = order.withLock { $0 }
+    if rethrowing {
+        for index in finished { if let error = fibers[index].error { throw error } }
+    }
+    if count == nil { return fibers.indices.filter { finished.contains($0) }.map { fibers[$0] } }
+    return finished.prefix(wanted).map { fibers[$0] }
 }
