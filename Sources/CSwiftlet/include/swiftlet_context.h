@@ -123,6 +123,9 @@ _Static_assert(offsetof(swiftlet_context, stack_pointer) == 0 && offsetof(swiftl
                    offsetof(swiftlet_context, float_control) == 28,
                "the assembly knows these offsets");
 
+// A call whose return comes on another stack spoils the processor's return predictor.
+#define SWIFTLET_INLINE static inline __attribute__((always_inline))
+
 extern __thread swiftlet_thread *swiftlet_this_thread;
 
 /// Makes this thread's record; once a thread. The probe of the Swift runtime's words must have run before.
@@ -164,7 +167,7 @@ static inline swiftlet_inbox *swiftlet_thread_inbox(swiftlet_thread *thread) { r
       "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",  \
       "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)" SWIFTLET_WIDE_REGISTERS
 
-static inline __attribute__((always_inline)) void swiftlet_switch_registers(swiftlet_context *from, swiftlet_context *to) {
+SWIFTLET_INLINE void swiftlet_switch_registers(swiftlet_context *from, swiftlet_context *to) {
   __asm__ volatile(
       SWIFTLET_SAVE_REGISTERS
       "stmxcsr 24(%%rdi)\n\t"
@@ -185,7 +188,7 @@ static inline __attribute__((always_inline)) void swiftlet_switch_registers(swif
 }
 
 /// The same without the control words, for a generator and its resumer: a function call keeps none either.
-static inline __attribute__((always_inline)) void swiftlet_switch_plain(swiftlet_context *from, swiftlet_context *to) {
+SWIFTLET_INLINE void swiftlet_switch_plain(swiftlet_context *from, swiftlet_context *to) {
   __asm__ volatile(
       SWIFTLET_SAVE_REGISTERS SWIFTLET_LOAD_REGISTERS "1:\tendbr64"
       : "+D"(from), "+S"(to) : : SWIFTLET_ALL_REGISTERS);
@@ -208,7 +211,7 @@ void swiftlet_switch_sanitized(swiftlet_context *from, swiftlet_context *to, boo
 
 /// Saves what the runtime holds for `from` and puts in place what `to` left. Most stacks hold nothing at a switch: no
 /// task, no task-local, no open access, no exception being handled. Then comparing is all there is to do.
-static inline void swiftlet_swap_thread_state(swiftlet_thread *thread, swiftlet_context *from, swiftlet_context *to) {
+SWIFTLET_INLINE void swiftlet_swap_thread_state(swiftlet_thread *thread, swiftlet_context *from, swiftlet_context *to) {
   uint64_t *const *words = thread->words, *globals = thread->exception_globals;
   uint64_t held = *words[0] | *words[1] | *words[2] | *words[3] | globals[0] | globals[1];
   if (__builtin_expect(held | to->carries_state, 0)) {
@@ -230,7 +233,7 @@ static inline void swiftlet_swap_thread_state(swiftlet_thread *thread, swiftlet_
 /// current task and its task-locals stay. Their open accesses and the exceptions they handle are kept apart: those of a
 /// suspended generator would otherwise end in the wrong order. (An exception on its way, with none being handled, runs
 /// destructors; one that resumes a generator finds the count of such exceptions shared.)
-static inline void swiftlet_swap_generator_state(swiftlet_thread *thread, swiftlet_context *from, swiftlet_context *to) {
+SWIFTLET_INLINE void swiftlet_swap_generator_state(swiftlet_thread *thread, swiftlet_context *from, swiftlet_context *to) {
   uint64_t *access = thread->words[SWIFTLET_WORD_ACCESS], *globals = thread->exception_globals;
   uint64_t held = *access | globals[0];
   if (__builtin_expect(held | to->carries_state, 0)) {
@@ -246,7 +249,7 @@ static inline void swiftlet_swap_generator_state(swiftlet_thread *thread, swiftl
   }
 }
 
-static inline void swiftlet_continue(swiftlet_thread *thread, swiftlet_context *from, swiftlet_context *to) {
+SWIFTLET_INLINE void swiftlet_continue(swiftlet_thread *thread, swiftlet_context *from, swiftlet_context *to) {
   thread->current = to;
   if (__builtin_expect(thread->is_sanitized, 0)) swiftlet_switch_sanitized(from, to, false);
   else swiftlet_switch_registers(from, to);
@@ -254,7 +257,7 @@ static inline void swiftlet_continue(swiftlet_thread *thread, swiftlet_context *
 
 /// Continues `to`, a suspended or just started context of this thread; returns when somebody switches back.
 /// Switching to oneself does nothing.
-static inline void swiftlet_switch(swiftlet_context *to) {
+SWIFTLET_INLINE void swiftlet_switch(swiftlet_context *to) {
   swiftlet_thread *thread = to->thread;
   swiftlet_context *from = thread->current;
   if (__builtin_expect(from == to, 0)) return;  // the saved stack pointer of a running stack is stale
@@ -265,7 +268,7 @@ static inline void swiftlet_switch(swiftlet_context *to) {
 }
 
 /// Resumes a generator from the running stack.
-static inline void swiftlet_resume_generator(swiftlet_context *generator) {
+SWIFTLET_INLINE void swiftlet_resume_generator(swiftlet_context *generator) {
   swiftlet_thread *thread = generator->thread;
   swiftlet_context *from = thread->current;
   generator->resumer = from;
@@ -276,7 +279,7 @@ static inline void swiftlet_resume_generator(swiftlet_context *generator) {
 }
 
 /// Suspends the running generator and continues its resumer.
-static inline void swiftlet_suspend_generator(swiftlet_context *generator) {
+SWIFTLET_INLINE void swiftlet_suspend_generator(swiftlet_context *generator) {
   swiftlet_thread *thread = generator->thread;
   swiftlet_context *to = generator->resumer;
   swiftlet_swap_generator_state(thread, generator, to);

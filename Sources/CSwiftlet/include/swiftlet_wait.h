@@ -79,7 +79,7 @@ swiftlet_context *swiftlet_leader_make(swiftlet_loop_core *core, swiftlet_thread
 
 /// Leaves the running stack, which somebody has taken note of, and continues with the next work. Stacks hand over to
 /// stacks directly, without a scheduler in between, while the budget lasts.
-static inline void swiftlet_park_stack(swiftlet_thread *thread, swiftlet_loop_core *core) {
+SWIFTLET_INLINE void swiftlet_park_stack(swiftlet_thread *thread, swiftlet_loop_core *core) {
   // A generator is no stack of a job, but may have been resumed by one.
   bool is_isolated = swiftlet_flow_of(thread->current)->is_isolated;
   core->isolated_parked += is_isolated;
@@ -101,7 +101,7 @@ static inline void swiftlet_park_stack(swiftlet_thread *thread, swiftlet_loop_co
 }
 
 /// Puts the running stack at the end of the ready queue and lets the others run.
-static inline void swiftlet_yield_stack(swiftlet_thread *thread, swiftlet_loop_core *core) {
+SWIFTLET_INLINE void swiftlet_yield_stack(swiftlet_thread *thread, swiftlet_loop_core *core) {
   swiftlet_ring_push(&core->ready, (uint64_t)(uintptr_t)thread->current | SWIFTLET_ITEM_STACK);
   swiftlet_park_stack(thread, core);
 }

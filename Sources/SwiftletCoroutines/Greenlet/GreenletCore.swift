@@ -89,7 +89,8 @@ final class GreenletCore: StackOwner {
     func setParent(_ new: AnyGreenlet) throws {
         guard !isMain else { throw GreenletError.mainHasNoParent }
         guard unsafe new.core.thread == thread else {
-            throw unsafe GreenletError.wrongThread(owner: ThreadIdentity(new.core.thread), current: ThreadIdentity(thread))
+            throw unsafe GreenletError.wrongThread(
+                owner: ThreadIdentity(new.core.thread), current: ThreadIdentity(thread))
         }
         var ancestor: AnyGreenlet? = new
         while let next = ancestor {
@@ -102,7 +103,8 @@ final class GreenletCore: StackOwner {
     /// This greenlet, or its nearest ancestor that is not dead; usable from here.
     private func checkedTarget() throws -> GreenletCore {
         guard isOnOwnThread else {
-            throw unsafe GreenletError.wrongThread(owner: ThreadIdentity(thread), current: ThreadIdentity(currentThread()))
+            throw unsafe GreenletError.wrongThread(
+                owner: ThreadIdentity(thread), current: ThreadIdentity(currentThread()))
         }
         if unsafe thread.pointee.has_abandoned { unsafe swiftlet_thread_take_abandoned(thread) }
         let target = liveTarget
@@ -150,7 +152,8 @@ final class GreenletCore: StackOwner {
     /// Runs where control has arrived: tells the trace, unwinds an origin that nobody can reach, and lets go of one
     /// that has ended.
     private func arrive() {
-        guard let pointer = unsafe thread.pointee.greenlet_origin else { return }  // continued by a loop, not by a greenlet
+        // None: continued by a loop, not by a greenlet.
+        guard let pointer = unsafe thread.pointee.greenlet_origin else { return }
         unsafe thread.pointee.greenlet_origin = nil
         // Safe: an origin that is suspended keeps itself, and so does one that has ended, until released here.
         let origin = unsafe Unmanaged<GreenletCore>.fromOpaque(pointer)
@@ -158,7 +161,9 @@ final class GreenletCore: StackOwner {
             unsafe GreenletThread.current.trace(
                 thread.pointee.greenlet_throws ? .throw : .switch, origin.takeUnretainedValue(), self)
         }
-        let (state, isOrphan) = unsafe origin._withUnsafeGuaranteedRef { unsafe ($0.state, $0.handleCount.load(ordering: .acquiring) == 0 && !$0.isMain) }
+        let (state, isOrphan) = unsafe origin._withUnsafeGuaranteedRef {
+            unsafe ($0.state, $0.handleCount.load(ordering: .acquiring) == 0 && !$0.isMain)
+        }
         if state == .dead { return unsafe origin.release() }
         if isOrphan { unsafe origin.takeUnretainedValue().unwind() }
     }

@@ -51,7 +51,9 @@ public final class Descriptor: @unchecked Sendable {
     /// Notes that a call on this side was refused or left the side empty, and makes sure that the next change to ready
     /// will be seen.
     public func drained(_ side: Readiness) throws {
-        guard let thread = unsafe swiftlet_thread_if_made(), let current = unsafe EventLoop.running(on: thread) else { return }
+        guard let thread = unsafe swiftlet_thread_if_made(), let current = unsafe EventLoop.running(on: thread) else {
+            return
+        }
         if loop !== current { try move(to: current) }
         let entry = unsafe current.descriptors.entry(number)
         switch side {

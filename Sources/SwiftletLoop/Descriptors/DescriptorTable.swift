@@ -127,7 +127,9 @@ final class DescriptorTable {
             let event = unsafe events[index]
             if event.tag == Self.wakeUpTag { continue }
             let entry = unsafe entry(CInt(bitPattern: UInt32(truncatingIfNeeded: event.tag)))
-            guard unsafe entry.pointee.isWatched, unsafe UInt64(entry.pointee.generation) == event.tag >> 32 else { continue }
+            guard unsafe entry.pointee.isWatched, unsafe UInt64(entry.pointee.generation) == event.tag >> 32 else {
+                continue
+            }
             if event.has_ended { unsafe entry.pointee.hasEnded = true }
             if event.is_readable {
                 unsafe entry.pointee.isReadable = true
@@ -143,7 +145,8 @@ final class DescriptorTable {
     /// Wakes who has waited longest. Those behind keep their places; the next follows if that one leaves the side ready.
     private func wakeNext(_ descriptor: CInt, _ side: Readiness, for loop: EventLoop) {
         let entry = unsafe entry(descriptor)
-        let hasMore = unsafe side == .reading
+        let hasMore =
+            unsafe side == .reading
             ? entry.pointee.readers.wakeFirst(on: loop) : entry.pointee.writers.wakeFirst(on: loop)
         guard hasMore else { return }
         let generation = unsafe entry.pointee.generation
@@ -167,7 +170,8 @@ final class DescriptorTable {
                 let outcome = try park(side == .reading ? .readable : .writable, until: deadline) { token in
                     unsafe node.pointee.context = token.wait.context
                     unsafe node.pointee.id = token.wait.id
-                    unsafe token.wait.context.pointee.wait_object = unsafe UnsafeMutableRawPointer(bitPattern: Int(descriptor))
+                    unsafe token.wait.context.pointee.wait_object = unsafe UnsafeMutableRawPointer(
+                        bitPattern: Int(descriptor))
                     unsafe entry(descriptor).pointee[keyPath: queue].append(node)
                 }
                 if outcome == .timedOut { unsafe entry(descriptor).pointee[keyPath: queue].remove(node) }

@@ -47,7 +47,9 @@ extension EventLoop {
             unsafe WaitKind(rawValue: root.pointee.wait_kind)?.isLocal ?? false
         else { return .none }
         let waiting = unsafe parkedStacks()
-        guard unsafe waiting.allSatisfy({ unsafe WaitKind(rawValue: $0.pointee.wait_kind)?.isLocal ?? false }) else { return .none }
+        guard unsafe waiting.allSatisfy({ unsafe WaitKind(rawValue: $0.pointee.wait_kind)?.isLocal ?? false }) else {
+            return .none
+        }
         let report = unsafe DeadlockReport(entries: waiting.map(describeWait) + [describeWait(root)])
         if unsafe core.pointee.jobs > 0 { return unsafe hasReportedDeadlock ? .none : .likely(report) }
         report.keep()

@@ -13,7 +13,8 @@ extension EventLoop {
         let deadline = delay.map { Deadline.after($0).nanoseconds }
         let isAccepted: Bool
         if let deadline {
-            isAccepted = unsafe isCurrent ? !isClosed : perform { self.scheduleTimer(for: fiber.retainedItem, at: deadline) }
+            isAccepted =
+                unsafe isCurrent ? !isClosed : perform { self.scheduleTimer(for: fiber.retainedItem, at: deadline) }
             if isCurrent, isAccepted { scheduleTimer(for: fiber.retainedItem, at: deadline) }
         } else {
             let item = fiber.retainedItem
@@ -52,7 +53,9 @@ extension EventLoop {
         unsafe context.pointee.owner_is_cancelled = false
         unsafe context.pointee.run &+= 1
         unsafe context.pointee.number = unsafe core.pointee.fibers
-        if let extras = unsafe fiber.extras { unsafe context.pointee.name = unsafe extras.nameBytes.map { unsafe UnsafePointer($0) } }
+        if let extras = unsafe fiber.extras {
+            unsafe context.pointee.name = unsafe extras.nameBytes.map { unsafe UnsafePointer($0) }
+        }
         unsafe fiber.state = .running
         unsafe fiber.context = unsafe context
         unsafe fiber.start.take().unsafelyUnwrapped(fiber)

@@ -125,7 +125,8 @@ private func awaitNodes(
                 unsafe nodes[index].token = token
                 unsafe fiber.addJoiner(nodes + index)
             }
-            unsafe token.wait.context.pointee.wait_object = unsafe fibers.count == 1
+            unsafe token.wait.context.pointee.wait_object =
+                unsafe fibers.count == 1
                 ? Unmanaged.passUnretained(fibers[0]).toOpaque() : nil
         }
         leave()
@@ -145,8 +146,14 @@ private func awaitNodes(
 ///   - rethrowing: throws the error of the first that fails, at once.
 /// - Returns: those that have finished: all in the order given, or with `count` the first in the order of their ends.
 @discardableResult
-public func joinAll<F: AnyFiber>(
-    _ fibers: [F], timeout: Duration? = nil, count: Int? = nil, rethrowing: Bool = false
+public func joinAll(
+    _ fibers: [AnyFiber], timeout: Duration? = nil, count: Int? = nil, rethrowing: Bool = false
+) throws -> [AnyFiber] {
+    try joinEach(fibers, timeout: timeout, count: count, rethrowing: rethrowing)
+}
+
+private func joinEach<F: AnyFiber>(
+    _ fibers: [F], timeout: Duration?, count: Int?, rethrowing: Bool
 ) throws -> [F] {
     for fiber in fibers { unsafe fiber.isObserved = true }
     let deadline = timeout.map { Deadline.after($0) }
@@ -183,6 +190,14 @@ public func joinAll<F: AnyFiber>(
     }
     if count == nil { return fibers.filter(\.isFinished) }
     return order.prefix(wanted).map { fibers[$0] }
+}
+
+/// The same for fibers of one type: spelled out so that `joinAll(urls.map { url in spawn { … } })` type-checks.
+@discardableResult
+public func joinAll<Value>(
+    _ fibers: [Fiber<Value>], timeout: Duration? = nil, count: Int? = nil, rethrowing: Bool = false
+) throws -> [Fiber<Value>] {
+    try joinEach(fibers, timeout: timeout, count: count, rethrowing: rethrowing)
 }
 
 /// The same where some of the fibers belong to other loops, or the caller has none: their loops tell of each end.

@@ -81,7 +81,9 @@ public final class EventLoop: Hashable, @unchecked Sendable {
             unsafe thread.pointee.loop = unsafe Unmanaged.passRetained(made).toOpaque()
             unsafe thread.pointee.core = unsafe made.core
             unsafe thread.pointee.first_wait_id = unsafe thread.pointee.last_wait_id + 1
-            unsafe thread.pointee.release_loop = { unsafe Unmanaged<EventLoop>.fromOpaque($0!).takeRetainedValue().threadEnds() }
+            unsafe thread.pointee.release_loop = {
+                unsafe Unmanaged<EventLoop>.fromOpaque($0!).takeRetainedValue().threadEnds()
+            }
             Watchdog.shared.watch(made)
             return made
         }

@@ -44,13 +44,16 @@ extension EventLoop {
         unsafe swiftlet_stack_visit(
             thread,
             { context, collector in
-                guard unsafe Int(context!.pointee.kind) == Int(SWIFTLET_KIND_FIBER.rawValue), let owner = unsafe context!.pointee.owner
+                guard unsafe Int(context!.pointee.kind) == Int(SWIFTLET_KIND_FIBER.rawValue),
+                    let owner = unsafe context!.pointee.owner
                 else { return }
                 let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(owner).takeUnretainedValue()
                 unsafe Unmanaged<Collector>.fromOpaque(collector!).takeUnretainedValue().fibers.append(fiber)
             }, unsafe Unmanaged.passUnretained(collector).toOpaque())
         let ready = unsafe core.pointee.ready
-        let queued = unsafe (0..<swiftlet_ring_count(&core.pointee.ready)).map { unsafe ready.items[Int((ready.head &+ $0) & ready.mask)] }
+        let queued = unsafe (0..<swiftlet_ring_count(&core.pointee.ready)).map {
+            unsafe ready.items[Int((ready.head &+ $0) & ready.mask)]
+        }
         let timed = unsafe (0..<core.pointee.timers.count).map { unsafe core.pointee.timers.timers[$0].item }
         for item in queued + timed where item.tag == .fiber {
             unsafe collector.fibers.append(Unmanaged<AnyFiber>.fromOpaque(item.pointer).takeUnretainedValue())

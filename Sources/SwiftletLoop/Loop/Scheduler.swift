@@ -77,7 +77,8 @@ extension EventLoop {
     /// A wait with a timer ended otherwise. The entry stays until most are of that sort.
     func timerIsStale() {
         unsafe core.pointee.stale_timers += 1
-        guard unsafe core.pointee.stale_timers > 64, unsafe core.pointee.stale_timers * 2 > core.pointee.timers.count else { return }
+        guard unsafe core.pointee.stale_timers > 64, unsafe core.pointee.stale_timers * 2 > core.pointee.timers.count
+        else { return }
         unsafe core.pointee.stale_timers = 0
         unsafe swiftlet_timer_heap_sweep(&core.pointee.timers) { timer in
             let item = unsafe timer!.pointee.item
@@ -142,7 +143,8 @@ extension EventLoop {
         if unsafe swiftlet_ring_count(&core.pointee.ready) > 0 { return }
         var timeout: Int64 = -1
         if unsafe core.pointee.timers.count > 0 {
-            let now = swiftlet_now(), deadline = unsafe core.pointee.timers.timers[0].deadline
+            let now = swiftlet_now()
+            let deadline = unsafe core.pointee.timers.timers[0].deadline
             if deadline <= now { return }
             timeout = Int64(clamping: deadline - now)
         }

@@ -126,7 +126,9 @@ public final class CancelScope: @unchecked Sendable {
     private func endPendingWait() {
         guard isHeard, let parked = unsafe flow.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
         let id = unsafe parked.pointee.wait_id
-        if id != 0, unsafe thread.pointee.core != nil { unsafe swiftlet_wait_decide_here(thread.pointee.core, parked, id, WaitOutcome.cancelled.rawValue) }
+        if id != 0, unsafe thread.pointee.core != nil {
+            unsafe swiftlet_wait_decide_here(thread.pointee.core, parked, id, WaitOutcome.cancelled.rawValue)
+        }
     }
 }
 

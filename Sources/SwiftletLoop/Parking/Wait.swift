@@ -191,7 +191,8 @@ struct PendingWait {
             if let outcome = unsafe WaitOutcome(rawValue: swiftlet_wait_block(token.wait, limit)) { return outcome }
             guard !isShielded, let scope = unsafe flow.pointee.scope else { continue }
             do {
-                _ = try unsafe Unmanaged<CancelScope>.fromOpaque(scope).takeUnretainedValue().nearestDeadline(before: .max)
+                _ = try unsafe Unmanaged<CancelScope>.fromOpaque(scope).takeUnretainedValue().nearestDeadline(
+                    before: .max)
             } catch {
                 unsafe swiftlet_wait_decide_elsewhere(token.wait, WaitOutcome.cancelled.rawValue)
             }

@@ -1,11 +1,12 @@
+import CSwiftlet
+import SwiftletCoroutines
+
 // The one file that uses SPI of the concurrency runtime: its executor factory, the only mechanism of 6.3 that also
 // catches plain `Task { }`, detached tasks, the main actor, yields and sleeps. On other compilers than those it was tried
 // with, loops serve tasks by executor preference alone.
 #if compiler(>=6.3) && compiler(<6.4)
-@_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) import _Concurrency
+    @_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) import _Concurrency
 #endif
-import CSwiftlet
-import SwiftletCoroutines
 
 /// How Swift tasks get to a loop in this process.
 public enum ExecutorMechanism: Sendable, Hashable, CustomStringConvertible {
@@ -26,7 +27,9 @@ extension EventLoop {
     private static let installed = Locked<Bool>(false)
 
     /// How tasks get to loops at present.
-    public static var executorMechanism: ExecutorMechanism { installed.withLock { $0 } ? .defaultExecutor : .preference }
+    public static var executorMechanism: ExecutorMechanism {
+        installed.withLock { $0 } ? .defaultExecutor : .preference
+    }
 
     /// Makes the main thread's loop the process's default and main executor, for good. To be called on the main thread
     /// before any task is made; `EventLoop.run` on the main thread does it unless told otherwise.
@@ -35,82 +38,83 @@ extension EventLoop {
     @discardableResult
     public static func installAsGlobalExecutor() throws -> ExecutorMechanism {
         #if compiler(>=6.3) && compiler(<6.4)
-        let loop = try EventLoop.current
-        let isFirst = installed.withLock { isInstalled in
-            defer { isInstalled = true }
-            return !isInstalled
-        }
-        if isFirst {
-            unsafe GlobalExecutorFactory.main = loop
+            let loop = try EventLoop.current
+            let isFirst = installed.withLock { isInstalled in
+                defer { isInstalled = true }
+                return !isInstalled
+            }
+            if isFirst {
+                unsafe GlobalExecutorFactory.main = loop
+                swiftlet_keep_heap()
             _createExecutors(factory: GlobalExecutorFactory.self)
-        }
+            }
         #endif
         return executorMechanism
     }
 }
 
 #if compiler(>=6.3) && compiler(<6.4)
-private struct GlobalExecutorFactory: ExecutorFactory {
-    // Written once, before the runtime asks.
-    nonisolated(unsafe) static var main: EventLoop!
-    static var mainExecutor: any MainExecutor { unsafe MainLoopExecutor(main) }
-    static var defaultExecutor: any TaskExecutor { unsafe DefaultLoopExecutor(main) }
-}
-
-/// The main actor's executor.
-@safe
-private final class MainLoopExecutor: MainExecutor, @unchecked Sendable {
-    let loop: EventLoop
-
-    init(_ loop: EventLoop) { self.loop = loop }
-
-    var isMainExecutor: Bool { true }
-
-    func enqueue(_ job: consuming ExecutorJob) { loop.submit(UnownedJob(job).item(.isolatedJob)) }
-
-    func checkIsolated() { precondition(loop.isCurrent, "not on the main actor") }
-
-    func isIsolatingCurrentContext() -> Bool? {
-        unsafe loop.isCurrent && swiftlet_flow_of(loop.thread.pointee.current)!.pointee.is_isolated
+    private struct GlobalExecutorFactory: ExecutorFactory {
+        // Written once, before the runtime asks.
+        nonisolated(unsafe) static var main: EventLoop!
+        static var mainExecutor: any MainExecutor { unsafe MainLoopExecutor(main) }
+        static var defaultExecutor: any TaskExecutor { unsafe DefaultLoopExecutor(main) }
     }
 
-    func run() throws { try loop.runForever() }
+    /// The main actor's executor.
+    @safe
+    private final class MainLoopExecutor: MainExecutor, @unchecked Sendable {
+        let loop: EventLoop
 
-    func stop() { loop.stop() }
+        init(_ loop: EventLoop) { self.loop = loop }
 
-    func runUntil(_ condition: () -> Bool) throws { while !condition() { try yield() } }
-}
+        var isMainExecutor: Bool { true }
 
-/// Runs every task without another executor, and their sleeps.
-@safe
-private final class DefaultLoopExecutor: TaskExecutor, SchedulingExecutor, @unchecked Sendable {
-    let loop: EventLoop
+        func enqueue(_ job: consuming ExecutorJob) { loop.submit(UnownedJob(job).item(.isolatedJob)) }
 
-    init(_ loop: EventLoop) { self.loop = loop }
+        func checkIsolated() { precondition(loop.isCurrent, "not on the main actor") }
 
-    func enqueue(_ job: consuming ExecutorJob) { loop.submit(UnownedJob(job).item(.job)) }
+        func isIsolatingCurrentContext() -> Bool? {
+            unsafe loop.isCurrent && swiftlet_flow_of(loop.thread.pointee.current)!.pointee.is_isolated
+        }
 
-    func enqueue<C: Clock>(
-        _ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C
-    ) {
-        loop.scheduleJob(UnownedJob(job), after: delay as? Duration ?? .zero)
+        func run() throws { try loop.runForever() }
+
+        func stop() { loop.stop() }
+
+        func runUntil(_ condition: () -> Bool) throws { while !condition() { try yield() } }
     }
-}
 
-extension LoopTaskExecutor: SchedulingExecutor {
-    func enqueue<C: Clock>(
-        _ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C
-    ) {
-        unsafe loop.scheduleJob(UnownedJob(job), after: delay as? Duration ?? .zero)
-    }
-}
+    /// Runs every task without another executor, and their sleeps.
+    @safe
+    private final class DefaultLoopExecutor: TaskExecutor, SchedulingExecutor, @unchecked Sendable {
+        let loop: EventLoop
 
-extension EventLoop {
-    fileprivate func scheduleJob(_ job: UnownedJob, after delay: Duration) {
-        let deadline = Deadline.after(delay).nanoseconds
-        let item = job.item(.job)
-        if isCurrent { return scheduleTimer(for: item, at: deadline) }
-        perform { self.scheduleTimer(for: item, at: deadline) }
+        init(_ loop: EventLoop) { self.loop = loop }
+
+        func enqueue(_ job: consuming ExecutorJob) { loop.submit(UnownedJob(job).item(.job)) }
+
+        func enqueue<C: Clock>(
+            _ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C
+        ) {
+            loop.scheduleJob(UnownedJob(job), after: delay as? Duration ?? .zero)
+        }
     }
-}
+
+    extension LoopTaskExecutor: SchedulingExecutor {
+        func enqueue<C: Clock>(
+            _ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C
+        ) {
+            unsafe loop.scheduleJob(UnownedJob(job), after: delay as? Duration ?? .zero)
+        }
+    }
+
+    extension EventLoop {
+        fileprivate func scheduleJob(_ job: UnownedJob, after delay: Duration) {
+            let deadline = Deadline.after(delay).nanoseconds
+            let item = job.item(.job)
+            if isCurrent { return scheduleTimer(for: item, at: deadline) }
+            perform { self.scheduleTimer(for: item, at: deadline) }
+        }
+    }
 #endif

@@ -25,7 +25,8 @@ final class LoopExecutors {
 
     @inline(__always)
     func runIsolated(_ job: UnsafeMutableRawPointer) {
-        unsafe unsafeBitCast(job, to: UnownedJob.self).runSynchronously(isolatedTo: unownedSerial, taskExecutor: unownedTask)
+        unsafe unsafeBitCast(job, to: UnownedJob.self).runSynchronously(
+            isolatedTo: unownedSerial, taskExecutor: unownedTask)
     }
 }
 
