@@ -33,7 +33,7 @@ __attribute__((noinline, noreturn)) static void run_context(swiftlet_context *co
   swiftlet_stack_release(context);
   if (context->kind == SWIFTLET_KIND_GENERATOR) swiftlet_swap_generator_state(thread, context, next);
   else swiftlet_swap_thread_state(thread, context, next);
-  thread->current = next;
+  __atomic_store_n(&thread->current, next, __ATOMIC_RELAXED);
   if (__builtin_expect(thread->is_sanitized, 0)) swiftlet_switch_sanitized(context, next, true);
   else swiftlet_switch_stacks(&context->stack_pointer, next->stack_pointer);
   abort();  // unreachable: the stack pointer just saved is never used

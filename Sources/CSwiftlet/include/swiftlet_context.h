@@ -151,7 +151,7 @@ static inline void swiftlet_swap_generator_state(swiftlet_thread *thread, swiftl
 }
 
 static inline void swiftlet_continue(swiftlet_thread *thread, swiftlet_context *from, swiftlet_context *to) {
-  thread->current = to;
+  __atomic_store_n(&thread->current, to, __ATOMIC_RELAXED);  // the watchdog reads it; a plain store all the same
   if (__builtin_expect(thread->is_sanitized, 0)) swiftlet_switch_sanitized(from, to, false);
   else swiftlet_switch_stacks(&from->stack_pointer, to->stack_pointer);
 }
@@ -199,6 +199,9 @@ void swiftlet_thread_take_abandoned(swiftlet_thread *thread);
 
 /// True while the thread with this serial number runs. Thread records are never freed, so asking is always safe.
 bool swiftlet_thread_is_alive(const swiftlet_thread *thread, uint64_t serial);
+
+/// The thread's own stack.
+static inline swiftlet_context *swiftlet_thread_root(swiftlet_thread *thread) { return &thread->root; }
 
 /// The thread runs its own stack. From any thread; may be out of date.
 static inline bool swiftlet_thread_is_on_root(const swiftlet_thread *thread) {

@@ -47,7 +47,7 @@ extension EventLoop {
     /// here: a suspended task cannot be seen, and some other thread may resume it. With tasks it is only likely, and
     /// reported, once, when nothing has come for a second.
     func deadlockVerdict() -> DeadlockVerdict {
-        let root = unsafe withUnsafeMutablePointer(to: &thread.pointee.root) { unsafe $0 }
+        let root = unsafe swiftlet_thread_root(thread)!
         guard unsafe foreignWaits == 0, unsafe descriptors.waiterCount == 0, unsafe root.pointee.wait_id != 0,
             unsafe WaitKind(rawValue: root.pointee.wait_kind)?.isLocal ?? false
         else { return .none }
