@@ -47,7 +47,6 @@ extension AnyFiber {
         if unsafe loop.isCurrent {
             unsafe isObserved = true
             if unsafe state == .finished { return true }
-            guard unsafe !loop.isClosed else { throw LoopError.closed }
             var node = JoinNode()
             return try unsafe withUnsafeMutablePointer(to: &node) { node in
                 try unsafe awaitNodes(deadline, [self], node)
@@ -131,7 +130,7 @@ private func awaitNodes(
     }
 }
 
-/// Waits for the end of several fibers of the calling thread's loop.
+/// Waits for the end of several fibers, of this loop or of others.
 ///
 /// Cancellation: ends the wait, not the fibers.
 /// - Parameters:
@@ -143,9 +142,12 @@ private func awaitNodes(
 public func joinAll<F: AnyFiber>(
     _ fibers: [F], timeout: Duration? = nil, count: Int? = nil, rethrowing: Bool = false
 ) throws -> [F] {
-    for fiber in fibers { unsafe fiber.isObserved = true }
     let deadline = timeout.map { Deadline.after($0) }
     let wanted = min(count ?? fibers.count, fibers.count)
+    if fibers.contains(where: { unsafe !$0.loop.isCurrent }) {
+        return try joinElsewhere(fibers, deadline, inOrder: count == nil, wanted: wanted, rethrowing: rethrowing)
+    }
+    for fiber in fibers { unsafe fiber.isObserved = true }
     var order = fibers.indices.filter { fibers[$0].isFinished }
     func failure() -> (any Error)? {
         guard rethrowing else { return nil }
@@ -175,4 +177,33 @@ public func joinAll<F: AnyFiber>(
     }
     if count == nil { return fibers.filter(\.isFinished) }
     return order.prefix(wanted).map { fibers[$0] }
+}
+
+/// `joinAll` where only other threads may look at some of the fibers: each tells of its end through its own loop.
+private func joinElsewhere<F: AnyFiber>(
+    _ fibers: [F], _ deadline: Deadline?, inOrder: Bool, wanted: Int, rethrowing: Bool
+) throws -> [F] {
+    let ends = Locked<(order: [Int], failure: (any Error)?)>(([], nil))
+    let enough = Waiter<Bool>()
+    if wanted == 0 { enough.resume(returning: true) }
+    for (index, fiber) in fibers.enumerated() {
+        let note: @Sendable (AnyFiber) -> Void = { fiber in
+            let isEnough = ends.withLock { ends in
+                ends.order.append(index)
+                if rethrowing, ends.failure == nil { ends.failure = fiber.error }
+                return ends.order.count >= wanted || ends.failure != nil
+            }
+            if isEnough { enough.resume(returning: true) }
+        }
+        let isAccepted = unsafe fiber.loop.perform {
+            unsafe fiber.isObserved = true
+            if fiber.isFinished { note(fiber) } else { _ = fiber.makeExtras().addLink(note) }
+        }
+        // Its loop is closed, and has ended its fibers.
+        if !isAccepted, fiber.isFinished { note(fiber) }
+    }
+    _ = try enough.wait(until: deadline)
+    let (order, failure) = ends.withLock { ($0.order, $0.failure) }
+    if let failure { throw failure }
+    return inOrder ? order.sorted().map { fibers[$0] } : order.prefix(wanted).map { fibers[$0] }
 }
