@@ -150,12 +150,18 @@ extension EventLoop {
     }
 
     /// A wait with a timer ended otherwise. The entry stays until most are of that sort.
-    private func timerIsStale() {
+    func timerIsStale() {
         unsafe core.pointee.stale_timers += 1
         guard unsafe core.pointee.stale_timers > 64, unsafe core.pointee.stale_timers * 2 > core.pointee.timers.count else { return }
         unsafe core.pointee.stale_timers = 0
         unsafe swiftlet_timer_heap_sweep(&core.pointee.timers) { timer in
             let item = unsafe timer!.pointee.item
+            if item.tag == .callback {
+                let callback = unsafe Unmanaged<Callback>.fromOpaque(item.pointer)
+                guard unsafe callback.takeUnretainedValue().isObsolete else { return true }
+                unsafe callback.release()
+                return false
+            }
             guard item.tag == .timeout else { return true }
             // Safe: contexts stay mapped; a number that differs means that the wait is over.
             let context = unsafe item.pointer.assumingMemoryBound(to: swiftlet_context.self)
