@@ -135,8 +135,8 @@ extension EventLoop {
         }
         let isAccepted: Bool
         if isCurrent {
-            isAccepted = unsafe !isClosed
-            if isAccepted { schedule(fiber, after: delay) }
+            schedule(fiber, after: delay)
+            isAccepted = true
         } else {
             isAccepted = perform { self.schedule(fiber, after: delay) }
         }

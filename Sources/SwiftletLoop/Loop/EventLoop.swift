@@ -89,8 +89,8 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
         unsafe thread.pointee.loop.map { unsafe Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// The caller runs on this loop's thread.
-    public var isCurrent: Bool { unsafe swiftlet_thread_if_made() == thread }
+    /// The caller runs on this loop's thread. Of a closed loop nobody does: its thread may have another one.
+    public var isCurrent: Bool { unsafe swiftlet_thread_if_made() == thread && !isClosed }
 
     // MARK: Work
 
@@ -109,7 +109,6 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
     @discardableResult
     func submit(_ item: UInt64) -> Bool {
         if isCurrent {
-            guard unsafe !isClosed else { return false }
             unsafe swiftlet_ring_push(&core.pointee.ready, item)
             return true
         }
@@ -117,8 +116,7 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
     }
 
     override func decide(_ context: ContextPointer, _ id: UInt64, _ outcome: WaitOutcome) -> Bool {
-        // A closed loop's numbers of waits mean nothing to the thread's next loop.
-        if isCurrent { return unsafe !isClosed && decideHere(context, id, outcome) }
+        if isCurrent { return unsafe decideHere(context, id, outcome) }
         let argument = id << 3 | UInt64(outcome.rawValue)
         return unsafe swiftlet_inbox_post(inbox, UInt64(UnsafeMutableRawPointer(context), .decision), argument)
     }
@@ -131,7 +129,7 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
     public func close() throws {
         guard unsafe !isClosed else { return }
         guard isCurrent else { throw LoopError.wrongThread }
-        guard unsafe thread.pointee.current == withUnsafeMutablePointer(to: &thread.pointee.root, { unsafe $0 }) else {
+        guard unsafe thread.pointee.current == swiftlet_thread_root(thread) else {
             throw LoopError.closedFromInside
         }
         end()
