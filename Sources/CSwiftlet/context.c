@@ -35,7 +35,7 @@ __attribute__((noinline, noreturn)) static void run_context(swiftlet_context *co
   bool is_generator = context->kind == SWIFTLET_KIND_GENERATOR;
   if (is_generator) swiftlet_swap_generator_state(thread, context, next);
   else swiftlet_swap_thread_state(thread, context, next);
-  thread->current = next;
+  __atomic_store_n(&thread->current, next, __ATOMIC_RELAXED);
   if (__builtin_expect(thread->is_sanitized, 0)) swiftlet_switch_sanitized(context, next, true);
   else if (is_generator) swiftlet_switch_plain(context, next);  // its resumer saved no control words
   else swiftlet_switch_registers(context, next);

@@ -73,7 +73,7 @@ import Testing
         try await onTaskLoop { (loop) async throws -> Void in
             let (first, second) = (OnLoop(loop), OnLoop(loop))  // two actors on one executor
             let free = SharedJournal<String>()
-            async let a: Void = first.work("a", parking: 10)
+            async let a: Void = first.work("a", parking: 150)
             async let b: Void = first.work("b", parking: 1)
             async let c: Void = second.work("c", parking: 1)
             let fiber = loop.spawn {

@@ -8,7 +8,7 @@ import Testing
 /// toThread and blockOn.
 @Suite struct OffloadTests {
     @Test func workRunsElsewhereAndItsResultComesBack() async throws {
-        try await onLoop { () throws -> Void in
+        try await onLoop(parks: false) { () throws -> Void in
             let home = swiftlet_thread_id()
             #expect(try toThread { swiftlet_thread_id() } != home)
             #expect(swiftlet_thread_id() == home)

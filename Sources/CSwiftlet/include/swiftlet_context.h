@@ -250,7 +250,7 @@ SWIFTLET_INLINE void swiftlet_swap_generator_state(swiftlet_thread *thread, swif
 }
 
 SWIFTLET_INLINE void swiftlet_continue(swiftlet_thread *thread, swiftlet_context *from, swiftlet_context *to) {
-  thread->current = to;
+  __atomic_store_n(&thread->current, to, __ATOMIC_RELAXED);  // the watchdog reads it; a plain store all the same
   if (__builtin_expect(thread->is_sanitized, 0)) swiftlet_switch_sanitized(from, to, false);
   else swiftlet_switch_registers(from, to);
 }
@@ -273,7 +273,7 @@ SWIFTLET_INLINE void swiftlet_resume_generator(swiftlet_context *generator) {
   swiftlet_context *from = thread->current;
   generator->resumer = from;
   swiftlet_swap_generator_state(thread, from, generator);
-  thread->current = generator;
+  __atomic_store_n(&thread->current, generator, __ATOMIC_RELAXED);
   if (__builtin_expect(thread->is_sanitized, 0)) swiftlet_switch_sanitized(from, generator, false);
   else swiftlet_switch_plain(from, generator);
 }
@@ -283,7 +283,7 @@ SWIFTLET_INLINE void swiftlet_suspend_generator(swiftlet_context *generator) {
   swiftlet_thread *thread = generator->thread;
   swiftlet_context *to = generator->resumer;
   swiftlet_swap_generator_state(thread, generator, to);
-  thread->current = to;
+  __atomic_store_n(&thread->current, to, __ATOMIC_RELAXED);
   if (__builtin_expect(thread->is_sanitized, 0)) swiftlet_switch_sanitized(generator, to, false);
   else swiftlet_switch_plain(generator, to);
 }

@@ -50,15 +50,16 @@ final class DescriptorTable {
         }
     }
 
-    deinit {
-        close()
-        unsafe entries.deallocate()
-        unsafe events.deallocate()
-    }
+    deinit { close() }
 
+    /// Gives back what it holds: a closed loop is kept, but is nobody's any more.
     func close() {
         if poller >= 0 { _ = closeDescriptor(poller) }
         poller = -1
+        guard capacity > 0 else { return }
+        capacity = 0
+        unsafe entries.deallocate()
+        unsafe events.deallocate()
     }
 
     var watchesAny: Bool { unsafe watchedCount > 0 }

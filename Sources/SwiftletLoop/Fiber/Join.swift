@@ -52,7 +52,6 @@ extension AnyFiber {
         if loop.isCurrent {
             unsafe isObserved = true
             if unsafe state == .finished { return true }
-            guard unsafe !loop.isClosed else { throw LoopError.closed }
             var node = JoinNode()
             return try unsafe withUnsafeMutablePointer(to: &node) { node in
                 try unsafe awaitNodes(deadline, [self], node)
@@ -155,12 +154,12 @@ public func joinAll(
 private func joinEach<F: AnyFiber>(
     _ fibers: [F], timeout: Duration?, count: Int?, rethrowing: Bool
 ) throws -> [F] {
-    for fiber in fibers { unsafe fiber.isObserved = true }
     let deadline = timeout.map { Deadline.after($0) }
     let wanted = min(count ?? fibers.count, fibers.count)
     guard fibers.allSatisfy({ $0.loop.isCurrent }) else {
         return try joinAllElsewhere(fibers, until: deadline, count: count, wanted: wanted, rethrowing: rethrowing)
     }
+    for fiber in fibers { unsafe fiber.isObserved = true }
     var order = fibers.indices.filter { fibers[$0].isFinished }
     func failure() -> (any Error)? {
         guard rethrowing else { return nil }
@@ -215,6 +214,7 @@ private func joinAllElsewhere<F: AnyFiber>(
     }
     for (index, fiber) in fibers.enumerated() {
         let accepted = fiber.loop.perform {
+            unsafe fiber.isObserved = true
             if unsafe fiber.state == .finished { return unsafe ended(index, failed: !fiber.isSuccess) }
             _ = fiber.makeExtras().addLink { unsafe ended(index, failed: !$0.isSuccess) }
         }

@@ -80,9 +80,13 @@ extension EventLoop {
 
     /// Runs the loop until `stop()`. From the thread's own stack, or from a fiber, which then waits.
     public func runForever() throws {
+        _ = try makeStopWaiter().wait(.other)
+    }
+
+    private func makeStopWaiter() -> Waiter<Void> {
         let stopped = Waiter<Void>()
         stopWaiters.withLock { $0.append(stopped) }
-        _ = try stopped.wait(.other)
+        return stopped
     }
 
     /// Lets `runForever` return. From any thread; does nothing when the loop does not run for ever.
@@ -117,8 +121,9 @@ extension EventLoop {
         try startThread(name: name) {
             do {
                 let loop = try EventLoop.current
+                let stopped = loop.makeStopWaiter()  // before anybody else can call stop()
                 started.resume(returning: loop)
-                try loop.runForever()
+                _ = try stopped.wait(.other)
                 try loop.close()
             } catch {
                 started.resume(throwing: error)

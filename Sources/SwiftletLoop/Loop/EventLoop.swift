@@ -100,8 +100,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         unsafe thread.pointee.loop.map { unsafe Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// The caller runs on this loop's thread.
-    public var isCurrent: Bool { unsafe swiftlet_thread_if_made() == thread }
+    /// The caller runs on this loop's thread. Of a closed loop nobody does: its thread may have another one.
+    public var isCurrent: Bool { unsafe swiftlet_thread_if_made() == thread && !isClosed }
 
     // MARK: Work
 
@@ -120,7 +120,6 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     @discardableResult
     func submit(_ item: UInt64) -> Bool {
         guard isCurrent else { return unsafe swiftlet_inbox_post(inbox, epoch, item, 0) }
-        guard unsafe !isClosed else { return false }
         unsafe swiftlet_ring_push(&core.pointee.ready, item)
         return true
     }

@@ -39,6 +39,9 @@ class Callback {
 
     func run() { body() }
 
+    /// It is still among the timers, but its time no longer matters.
+    var isObsolete: Bool { false }
+
     /// A queue item that owns a reference.
     var item: UInt64 { unsafe UInt64(Unmanaged.passRetained(self).toOpaque(), .callback) }
 }

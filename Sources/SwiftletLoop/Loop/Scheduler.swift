@@ -82,6 +82,12 @@ extension EventLoop {
         unsafe core.pointee.stale_timers = 0
         unsafe swiftlet_timer_heap_sweep(&core.pointee.timers) { timer in
             let item = unsafe timer!.pointee.item
+            if item.tag == .callback {
+                let callback = unsafe Unmanaged<Callback>.fromOpaque(item.pointer)
+                guard unsafe callback.takeUnretainedValue().isObsolete else { return true }
+                unsafe callback.release()
+                return false
+            }
             guard item.tag == .timeout else { return true }
             // Safe: contexts stay mapped; a number that differs means that the wait is over.
             let context = unsafe item.pointer.assumingMemoryBound(to: swiftlet_context.self)

@@ -53,9 +53,13 @@ private final class SleepingTask: Callback, @unchecked Sendable {
         unsafe continuation.take()?.resume()
     }
 
+    override var isObsolete: Bool { isCancelled }
+
     private func cancel() {
         isCancelled = true
-        unsafe continuation.take()?.resume(throwing: CancellationError())
+        guard let continuation = unsafe continuation.take() else { return }
+        unsafe continuation.resume(throwing: CancellationError())
+        unsafe loop.timerIsStale()
     }
 }
 
