@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+int swiftlet_watchdog_naps;
+
 int swiftlet_poller_make(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
 int swiftlet_poller_watch(int poller, int descriptor, uint64_t tag, bool is_new) {

@@ -50,6 +50,11 @@ size_t swiftlet_raise_descriptor_limit(void);
 /// says otherwise. Batches of a thousand tasks otherwise cost three times as much, in page faults.
 void swiftlet_keep_heap(void);
 
+/// Set while the watchdog sleeps because every loop does: a loop that wakes up then wakes it.
+extern int swiftlet_watchdog_naps;
+static inline bool swiftlet_watchdog_is_napping(void) { return __atomic_load_n(&swiftlet_watchdog_naps, __ATOMIC_SEQ_CST); }
+static inline void swiftlet_watchdog_set_napping(bool naps) { __atomic_store_n(&swiftlet_watchdog_naps, naps, __ATOMIC_SEQ_CST); }
+
 int swiftlet_errno(void);
 void swiftlet_set_errno(int value);
 

@@ -153,7 +153,7 @@ final class DescriptorTable {
         let generation = unsafe entry.pointee.generation
         // Behind the woken stack in the ready queue: its call has been made when this runs.
         loop.submit(
-            Callback { [unowned loop] in
+            ClosureCallback { [unowned loop] in
                 let entry = unsafe self.entry(descriptor)
                 let isReady = unsafe side == .reading ? entry.pointee.isReadable : entry.pointee.isWritable
                 if isReady, unsafe entry.pointee.generation == generation { self.wakeNext(descriptor, side, for: loop) }
@@ -166,21 +166,34 @@ final class DescriptorTable {
         unsafe waiterCount += 1
         defer { unsafe waiterCount -= 1 }
         return try unsafe withUnsafeMutablePointer(to: &node) { node in
-            let queue = side == .reading ? \Entry.readers : \Entry.writers
             do {
                 let outcome = try park(side == .reading ? .readable : .writable, until: deadline) { token in
                     unsafe node.pointee.context = token.wait.context
                     unsafe node.pointee.id = token.wait.id
                     unsafe token.wait.context.pointee.wait_object = unsafe UnsafeMutableRawPointer(
                         bitPattern: Int(descriptor))
-                    unsafe entry(descriptor).pointee[keyPath: queue].append(node)
+                    let entry = unsafe entry(descriptor)
+                    if side == .reading {
+                        unsafe entry.pointee.readers.append(node)
+                    } else {
+                        unsafe entry.pointee.writers.append(node)
+                    }
                 }
-                if outcome == .timedOut { unsafe entry(descriptor).pointee[keyPath: queue].remove(node) }
+                if outcome == .timedOut { unsafe leave(descriptor, side, node) }
                 return outcome
             } catch {
-                unsafe entry(descriptor).pointee[keyPath: queue].remove(node)
+                unsafe leave(descriptor, side, node)
                 throw error
             }
+        }
+    }
+
+    private func leave(_ descriptor: CInt, _ side: Readiness, _ node: UnsafeMutablePointer<DescriptorQueue.Node>) {
+        let entry = unsafe entry(descriptor)
+        if side == .reading {
+            unsafe entry.pointee.readers.remove(node)
+        } else {
+            unsafe entry.pointee.writers.remove(node)
         }
     }
 }

@@ -1,8 +1,11 @@
 import CSwiftlet
 import Glibc
 import SwiftletCoroutines
+import Synchronization
 
 /// A thread that looks at every loop a few times a second and reports one that does not turn.
+///
+/// While every loop sleeps it sleeps too, without a time limit; the first loop to wake up wakes it.
 ///
 /// A loop is blocked when it works (does not sleep in its poller) and its turn counter stands still for longer than the
 /// limit. The report is made once a turn, with the backtrace of what runs.
@@ -23,6 +26,9 @@ final class Watchdog: Sendable {
     }
 
     private let state = Locked<State>(State())
+    /// Looks in a row at which every loop slept.
+    private let quietLooks = Atomic<Int>(0)
+    private let nap = Locked<WaitToken?>(nil)
 
     /// To be called on the loop's own thread.
     func watch(_ loop: EventLoop) {
@@ -32,6 +38,7 @@ final class Watchdog: Sendable {
             defer { state.isRunning = true }
             return !state.isRunning
         }
+        loopAwakes()
         guard startsThread else { return }
         do {
             try startThread(name: "swiftlet-watch") { self.run() }
@@ -43,6 +50,7 @@ final class Watchdog: Sendable {
 
     func forget(_ loop: EventLoop) {
         state.withLock { _ = $0.loops.removeValue(forKey: ObjectIdentifier(loop)) }
+        loopAwakes()  // without loops its thread ends
     }
 
     private func run() {
@@ -54,14 +62,47 @@ final class Watchdog: Sendable {
                 return state.isRunning
             }
             guard goesOn else { return }
-            look()
+            let isQuiet = look()
+            quietLooks.store(isQuiet ? quietLooks.load(ordering: .relaxed) + 1 : 0, ordering: .relaxed)
+            if quietLooks.load(ordering: .relaxed) >= 8 { takeNap() }
         }
     }
 
-    private func look() {
+    /// Sleeps until a loop wakes up. The flag is set before the loops are looked at again, and loops look at it after
+    /// they have said that they are awake: one of the two sees the other.
+    private func takeNap() {
+        do {
+            _ = try park(.other, isShielded: true) { token in
+                nap.withLock { $0 = token }
+                swiftlet_watchdog_set_napping(true)
+                if !look() { stir() }
+            }
+        } catch {
+            // A shielded wait without a deadline throws nothing; looking on is right in any case.
+        }
+        quietLooks.store(0, ordering: .relaxed)
+    }
+
+    /// A loop has woken up.
+    @inline(__always)
+    func loopAwakes() {
+        if swiftlet_watchdog_is_napping() { stir() }
+    }
+
+    private func stir() {
+        swiftlet_watchdog_set_napping(false)
+        nap.withLock { token in
+            token?.wake()
+            token = nil
+        }
+    }
+
+    /// True when every loop sleeps, or stands outside its work.
+    private func look() -> Bool {
         // The lock keeps loops from being closed while their counters are read and their thread is asked.
-        let reports = state.withLock { state -> [Report] in
+        let (reports, isQuiet) = state.withLock { state -> ([Report], Bool) in
             var reports: [Report] = []
+            var isQuiet = true
             let now = swiftlet_now()
             for (key, watched) in state.loops {
                 var watched = watched
@@ -69,6 +110,7 @@ final class Watchdog: Sendable {
                 let core = unsafe watched.loop.core
                 let turns = unsafe swiftlet_counter_get(&core.pointee.turns)
                 let isAsleep = unsafe swiftlet_counter_get(&core.pointee.is_polling) != 0
+                if !isAsleep, !watched.loop.isOnOwnStack { isQuiet = false }
                 if isAsleep || turns != watched.turns || watched.loop.isOnOwnStack {
                     watched.turns = turns
                     watched.since = now
@@ -81,9 +123,10 @@ final class Watchdog: Sendable {
                 watched.isReported = true
                 reports.append(describe(watched, for: now - watched.since))
             }
-            return reports
+            return (reports, isQuiet)
         }
         for report in reports { report.post() }
+        return isQuiet
     }
 
     private func describe(_ watched: Watched, for nanoseconds: UInt64) -> Report {

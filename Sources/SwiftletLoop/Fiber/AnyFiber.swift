@@ -122,7 +122,8 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         unsafe context?.pointee.owner_is_cancelled = true
         if unsafe state == .unstarted, let extras = unsafe extras, extras.isDelayed {
             loop.submit(
-                Callback { if unsafe self.state == .unstarted { self.finishUnstarted(CancellationError()) } }.item)
+                ClosureCallback { if unsafe self.state == .unstarted { self.finishUnstarted(CancellationError()) } }
+                    .item)
         }
         guard let parked = unsafe context?.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
         if unsafe parked.pointee.wait_id != 0, unsafe !CancelScope.isShielded(context!) {

@@ -103,7 +103,7 @@ extension AnyFiber {
     public final func link(_ body: @escaping (AnyFiber) throws -> Void) -> Int {
         let extras = makeExtras()
         let id = extras.addLink(body)
-        if unsafe state == .finished { loop.submit(Callback { extras.callLinks(of: self) }.item) }
+        if unsafe state == .finished { loop.submit(ClosureCallback { extras.callLinks(of: self) }.item) }
         return id
     }
 

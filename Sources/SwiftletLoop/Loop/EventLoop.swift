@@ -110,7 +110,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// - Returns: false when the loop is closed; the closure never runs then.
     @discardableResult
     public func perform(_ body: @escaping @Sendable () -> Void) -> Bool {
-        let callback = Callback(body)
+        let callback = ClosureCallback(body)
         if submit(callback.item) { return true }
         unsafe Unmanaged.passUnretained(callback).release()  // the reference that the item owned
         return false

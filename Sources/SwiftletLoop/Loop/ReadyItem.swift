@@ -31,17 +31,22 @@ extension UInt64 {
     }
 }
 
-/// A closure in the ready queue or among the timers.
+/// Something that the loop calls: from the ready queue, or when its time has come.
 class Callback {
-    private let body: () -> Void
-
-    init(_ body: @escaping () -> Void) { self.body = body }
-
-    func run() { body() }
+    func run() { fatalError("Callback.run is abstract") }
 
     /// It is still among the timers, but its time no longer matters.
     var isObsolete: Bool { false }
 
     /// A queue item that owns a reference.
     var item: UInt64 { unsafe UInt64(Unmanaged.passRetained(self).toOpaque(), .callback) }
+}
+
+/// A closure that the loop calls.
+final class ClosureCallback: Callback {
+    private let body: () -> Void
+
+    init(_ body: @escaping () -> Void) { self.body = body }
+
+    override func run() { body() }
 }

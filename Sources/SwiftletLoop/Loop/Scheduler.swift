@@ -15,6 +15,7 @@ extension EventLoop {
 
     /// Works until a parked stack is to be continued; answers that one.
     func lead() -> ContextPointer {
+        if swiftlet_watchdog_is_napping() { Watchdog.shared.loopAwakes() }
         let context = unsafe thread.pointee.current!
         while true {
             if unsafe core.pointee.budget <= 0 { look(mayTrim: false) }
@@ -169,6 +170,7 @@ extension EventLoop {
         unsafe swiftlet_counter_add(&core.pointee.sleeps, 1)
         unsafe descriptors.poll(for: self, timeout: timeout)
         unsafe swiftlet_counter_set(&core.pointee.is_polling, 0)
+        if swiftlet_watchdog_is_napping() { Watchdog.shared.loopAwakes() }
         unsafe swiftlet_inbox_end_sleep(inbox)
         fireDueTimers()
         takeInbox()

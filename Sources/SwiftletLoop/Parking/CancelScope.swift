@@ -43,7 +43,7 @@ public final class CancelScope: @unchecked Sendable {
         guard exchanged else { return }
         if unsafe swiftlet_thread_if_made() == thread { return endPendingWait() }
         // The loop's own thread looks whether the flow still waits in this scope.
-        let item = Callback { self.endPendingWait() }.item
+        let item = ClosureCallback { self.endPendingWait() }.item
         if unsafe !swiftlet_inbox_post(swiftlet_thread_inbox(thread), 0, item, 0) {
             unsafe Unmanaged<Callback>.fromOpaque(item.pointer).release()
             unsafe swiftlet_wait_look_again(thread)

@@ -124,6 +124,11 @@ struct PendingWait {
 
     @usableFromInline
     init(_ kind: WaitKind, on thread: ThreadPointer, until deadline: Deadline?, isShielded: Bool) throws {
+        if unsafe !thread.pointee.has_task_state, unsafe swiftlet_current_task() != nil,
+            unsafe thread.pointee.core != nil
+        {
+            throw TaskParkingRefused(reason: ThreadState.refusal ?? "this thread's words could not be bound")
+        }
         let context = unsafe thread.pointee.current!
         let flow = unsafe swiftlet_flow_of(context)!
         var limit = deadline?.nanoseconds ?? .max
@@ -197,5 +202,16 @@ struct PendingWait {
                 unsafe swiftlet_wait_decide_elsewhere(token.wait, WaitOutcome.cancelled.rawValue)
             }
         }
+    }
+}
+
+/// Synchronous code of a Swift task tried to wait on a loop, but the Swift runtime's per-thread state could not be found, so
+/// its stack cannot be set aside. Fibers, generators and greenlets work all the same.
+public struct TaskParkingRefused: Error, CustomStringConvertible {
+    /// What the probe found.
+    public let reason: String
+
+    public var description: String {
+        "a task cannot wait in synchronous code in this process: \(reason). Use a fiber (spawn), or await the async spelling"
     }
 }

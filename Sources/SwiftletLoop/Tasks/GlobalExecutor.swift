@@ -46,7 +46,7 @@ extension EventLoop {
             if isFirst {
                 unsafe GlobalExecutorFactory.main = loop
                 swiftlet_keep_heap()
-            _createExecutors(factory: GlobalExecutorFactory.self)
+                _createExecutors(factory: GlobalExecutorFactory.self)
             }
         #endif
         return executorMechanism

@@ -8,7 +8,7 @@ import SwiftletCoroutines
 @concurrent
 public func sleep(_ duration: Duration) async throws {
     guard let loop = EventLoop.currentIfAny else { return try await Task.sleep(for: duration) }
-    try await SleepingTask(loop, until: .after(duration)).wait()
+    try await SleepingTask(loop).wait(until: .after(duration))
 }
 
 /// Waits until a deadline, in a task.
@@ -17,7 +17,7 @@ public func sleep(_ duration: Duration) async throws {
 @concurrent
 public func sleep(until deadline: Deadline) async throws {
     guard let loop = EventLoop.currentIfAny else { return try await Task.sleep(for: deadline.remaining) }
-    try await SleepingTask(loop, until: deadline).wait()
+    try await SleepingTask(loop).wait(until: deadline)
 }
 
 /// A suspended task in the timer heap.
@@ -27,17 +27,12 @@ public func sleep(until deadline: Deadline) async throws {
 @safe
 private final class SleepingTask: Callback, @unchecked Sendable {
     private unowned(unsafe) let loop: EventLoop
-    private let deadline: Deadline
     private var continuation: UnsafeContinuation<Void, any Error>?
     private var isCancelled = false
 
-    init(_ loop: EventLoop, until deadline: Deadline) {
-        unsafe self.loop = loop
-        self.deadline = deadline
-        super.init({})
-    }
+    init(_ loop: EventLoop) { unsafe self.loop = loop }
 
-    func wait() async throws {
+    func wait(until deadline: Deadline) async throws {
         try await withTaskCancellationHandler {
             try unsafe await withUnsafeThrowingContinuation { (continuation: UnsafeContinuation<Void, any Error>) in
                 if isCancelled { return unsafe continuation.resume(throwing: CancellationError()) }
