@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import SwiftletHTTP
 import Testing
@@ -103,4 +104,23 @@ struct MutationTests {
             check((0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }, using: &random)
         }
     }
+
+    /// `make fuzz`: new seeds for as long as asked, named when one fails.
+    @Test("Mutations for a while", .enabled(if: MutationTests.fuzzSeconds != nil))
+    func mutationsForAWhile() {
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(Self.fuzzSeconds!)
+        var seed = UInt64.random(in: .min ... .max)
+        var rounds = 0
+        while clock.now < end {
+            seed &+= 1
+            rounds += 1
+            print("seed \(seed)", terminator: "\r")
+            mutations(seed)
+            noise(seed)
+        }
+        print("\(rounds) seeds of 600 messages each, up to \(seed)")
+    }
+
+    private static let fuzzSeconds = ProcessInfo.processInfo.environment["SWIFTLET_FUZZ_SECONDS"].flatMap { Int($0) }
 }

@@ -89,8 +89,7 @@ final class GreenletCore: StackOwner {
     func setParent(_ new: AnyGreenlet) throws {
         guard !isMain else { throw GreenletError.mainHasNoParent }
         guard unsafe new.core.thread == thread else {
-            throw unsafe GreenletError.wrongThread(
-                owner: ThreadIdentity(new.core.thread), current: ThreadIdentity(thread))
+            throw GreenletError.wrongThread(owner: new.core.threadIdentity, current: threadIdentity)
         }
         var ancestor: AnyGreenlet? = new
         while let next = ancestor {
@@ -104,7 +103,7 @@ final class GreenletCore: StackOwner {
     private func checkedTarget() throws -> GreenletCore {
         guard isOnOwnThread else {
             throw unsafe GreenletError.wrongThread(
-                owner: ThreadIdentity(thread), current: ThreadIdentity(currentThread()))
+                owner: threadIdentity, current: ThreadIdentity(currentThread()))
         }
         if unsafe thread.pointee.has_abandoned { unsafe swiftlet_thread_take_abandoned(thread) }
         let target = liveTarget

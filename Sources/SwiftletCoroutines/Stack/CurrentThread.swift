@@ -26,7 +26,7 @@ public struct ThreadIdentity: Sendable, Hashable, CustomStringConvertible {
     /// The kernel's number of the thread.
     public let kernelID: Int
 
-    @usableFromInline
+    /// To be called on the thread itself: its record may be another thread's later.
     init(_ thread: ThreadPointer) {
         kernelID = unsafe Int(thread.pointee.kernel_id)
     }

@@ -12,6 +12,7 @@ class StackOwner {
     @usableFromInline let thread: ThreadPointer
     /// Tells this thread from later ones that get the same record.
     let threadSerial: UInt64
+    let threadIdentity: ThreadIdentity
     /// The stack, from the first resume to the end.
     @usableFromInline @exclusivity(unchecked) final var context: ContextPointer?
     let stackSize: Int
@@ -21,6 +22,7 @@ class StackOwner {
     init(stackSize: Int, name: String?) {
         unsafe thread = unsafe currentThread()
         threadSerial = unsafe thread.pointee.serial
+        threadIdentity = unsafe ThreadIdentity(thread)
         self.stackSize = stackSize
         self.name = name
         unsafe swiftlet_thread_take_abandoned(thread)
