@@ -85,11 +85,11 @@ swiftlet_thread *swiftlet_thread_make(void) {
   memset(record, 0, sizeof *record);
   record->is_alive = true;
   record->thread.serial = ++last_serial;
+  record->thread.kernel_id = (int)syscall(SYS_gettid);
   pthread_mutex_unlock(&records_lock);
 
   swiftlet_thread *thread = &record->thread;
   thread->current = &thread->root;
-  thread->kernel_id = (int)syscall(SYS_gettid);
   thread->errno_address = &errno;
   thread->exception_globals = __cxa_get_globals ? __cxa_get_globals() : thread->spare_exception_globals;
   for (int i = 0; i < SWIFTLET_WORDS; i++) thread->words[i] = &thread->spare_words[i];
@@ -125,6 +125,14 @@ bool swiftlet_thread_is_alive(const swiftlet_thread *thread, uint64_t serial) {
   bool alive = ((const thread_record *)thread)->is_alive && thread->serial == serial;
   pthread_mutex_unlock(&records_lock);
   return alive;
+}
+
+int swiftlet_thread_kernel_id(const swiftlet_thread *thread, uint64_t serial) {
+  pthread_mutex_lock(&records_lock);
+  bool alive = ((const thread_record *)thread)->is_alive && thread->serial == serial;
+  int kernel_id = alive ? thread->kernel_id : 0;
+  pthread_mutex_unlock(&records_lock);
+  return kernel_id;
 }
 
 bool swiftlet_thread_abandon(swiftlet_thread *thread, uint64_t serial, void (*abandon)(void *), void *owner) {

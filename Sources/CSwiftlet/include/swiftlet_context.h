@@ -200,6 +200,9 @@ void swiftlet_thread_take_abandoned(swiftlet_thread *thread);
 /// True while the thread with this serial number runs. Thread records are never freed, so asking is always safe.
 bool swiftlet_thread_is_alive(const swiftlet_thread *thread, uint64_t serial);
 
+/// The kernel's number of that thread; 0 when it has ended.
+int swiftlet_thread_kernel_id(const swiftlet_thread *thread, uint64_t serial);
+
 /// The thread's own stack.
 static inline swiftlet_context *swiftlet_thread_root(swiftlet_thread *thread) { return &thread->root; }
 

@@ -80,7 +80,9 @@ final class GreenletCore<Message>: StackOwner {
     func setParent(_ new: Greenlet<Message>) throws {
         guard !isMain else { throw GreenletError.mainHasNoParent }
         guard unsafe new.core.thread == thread else {
-            throw unsafe GreenletError.wrongThread(owner: ThreadIdentity(new.core.thread), current: ThreadIdentity(thread))
+            throw unsafe GreenletError.wrongThread(
+                owner: ThreadIdentity(new.core.thread, serial: new.core.threadSerial),
+                current: ThreadIdentity(thread, serial: threadSerial))
         }
         var ancestor: Greenlet<Message>? = new
         while let next = ancestor {
@@ -93,7 +95,7 @@ final class GreenletCore<Message>: StackOwner {
     private func checkedCaller() throws -> GreenletCore {
         guard isOnOwnThread else {
             throw unsafe GreenletError.wrongThread(
-                owner: ThreadIdentity(thread), current: ThreadIdentity(currentThread()))
+                owner: ThreadIdentity(thread, serial: threadSerial), current: .current)
         }
         unsafe swiftlet_thread_take_abandoned(thread)
         let target = liveTarget()

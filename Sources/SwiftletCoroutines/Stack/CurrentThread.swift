@@ -23,13 +23,15 @@ func makeThreadRecord() -> ThreadPointer {
 
 /// A thread as errors name it.
 public struct ThreadIdentity: Sendable, Hashable, CustomStringConvertible {
-    /// The kernel's number of the thread.
+    /// The kernel's number of the thread; 0 for one that has ended.
     public let kernelID: Int
 
-    @usableFromInline
-    init(_ thread: ThreadPointer) {
-        kernelID = unsafe Int(thread.pointee.kernel_id)
+    /// From any thread: a record may be another thread's by now, which the serial number tells.
+    init(_ thread: ThreadPointer, serial: UInt64) {
+        kernelID = unsafe Int(swiftlet_thread_kernel_id(thread, serial))
     }
 
-    public var description: String { "thread \(kernelID)" }
+    static var current: ThreadIdentity { unsafe ThreadIdentity(currentThread(), serial: currentThread().pointee.serial) }
+
+    public var description: String { kernelID == 0 ? "a thread that has ended" : "thread \(kernelID)" }
 }
