@@ -103,10 +103,12 @@ void swiftlet_inbox_end_sleep(swiftlet_inbox *inbox) {
     while (read(inbox->event, &counter, sizeof counter) < 0 && errno == EINTR) {}
 }
 
-void swiftlet_inbox_close(swiftlet_inbox *inbox) {
+bool swiftlet_inbox_close_if_empty(swiftlet_inbox *inbox) {
   pthread_mutex_lock(&inbox->lock);
-  inbox->is_closed = true;
+  bool is_empty = inbox->count == 0;
+  if (is_empty) inbox->is_closed = true;
   pthread_mutex_unlock(&inbox->lock);
+  return is_empty;
 }
 
 static bool is_before(const swiftlet_timer *a, const swiftlet_timer *b) {

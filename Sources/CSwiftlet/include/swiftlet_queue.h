@@ -93,7 +93,8 @@ size_t swiftlet_inbox_take(swiftlet_inbox *inbox, swiftlet_message **messages);
 /// Announces that the consumer is going to sleep. False when there is something to take first.
 bool swiftlet_inbox_prepare_sleep(swiftlet_inbox *inbox);
 void swiftlet_inbox_end_sleep(swiftlet_inbox *inbox);
-void swiftlet_inbox_close(swiftlet_inbox *inbox);
+/// Refuses everything from now on, unless there is something to take first.
+bool swiftlet_inbox_close_if_empty(swiftlet_inbox *inbox);
 
 static inline bool swiftlet_inbox_is_empty(const swiftlet_inbox *inbox) {
   return __atomic_load_n(&inbox->count, __ATOMIC_ACQUIRE) == 0;

@@ -142,8 +142,8 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
 
     private func end() {
         cancelAllFibers()
-        unsafe swiftlet_inbox_close(inbox)
-        runLateMessages()
+        // Whoever posted was told that it would run, and may wait for it; who is refused finds every fiber ended.
+        while unsafe !swiftlet_inbox_close_if_empty(inbox) { runLateMessages() }
         unsafe isClosed = true
         Watchdog.shared.forget(self)
         descriptors.close()
@@ -157,7 +157,6 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
         EventLoop.closedLoops.withLock { $0.append(self) }
     }
 
-    /// Whoever posted before the inbox was closed was told that it would run, and may wait for it.
     private func runLateMessages() {
         takeInbox()
         guard unsafe swiftlet_ring_count(&core.pointee.ready) > 0 else { return }

@@ -32,7 +32,7 @@ public final class CancelScope: @unchecked Sendable {
         let thread = unsafe currentThread()
         unsafe flow = unsafe flowOfControl(thread.pointee.current)
         unsafe self.thread = unsafe thread
-        home = unsafe thread.pointee.home
+        home = unsafe thread.home
         parent = unsafe flow.pointee.scope.map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
         self.isShield = isShield
         deadlineNanoseconds = deadline?.nanoseconds ?? .max
@@ -140,7 +140,7 @@ public final class CancelScope: @unchecked Sendable {
         guard isHeard, let parked = unsafe flow.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
         let id = unsafe parked.pointee.wait_id
         // Not `home`: the thread may have got a loop since.
-        if id != 0 { unsafe thread.pointee.home.decide(parked, id, .cancelled) }
+        if id != 0 { unsafe thread.home.decide(parked, id, .cancelled) }
     }
 }
 

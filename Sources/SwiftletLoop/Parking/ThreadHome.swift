@@ -92,16 +92,16 @@ extension WaitHome {
     }
 }
 
-extension swiftlet_thread {
+extension ThreadPointer {
     /// Where waits of this thread are delivered: its loop, or its blocking home.
     var home: WaitHome {
-        mutating get {
-            if let loop = unsafe loop { return unsafe Unmanaged<EventLoop>.fromOpaque(loop).takeUnretainedValue() }
-            if let blocking = unsafe blocking { return unsafe Unmanaged<ThreadHome>.fromOpaque(blocking).takeUnretainedValue() }
-            let made = ThreadHome()
-            unsafe blocking = unsafe Unmanaged.passRetained(made).toOpaque()
-            unsafe release_blocking = { unsafe Unmanaged<ThreadHome>.fromOpaque($0!).release() }
-            return made
+        if let loop = unsafe pointee.loop { return unsafe Unmanaged<EventLoop>.fromOpaque(loop).takeUnretainedValue() }
+        if let blocking = unsafe pointee.blocking {
+            return unsafe Unmanaged<ThreadHome>.fromOpaque(blocking).takeUnretainedValue()
         }
+        let made = ThreadHome()
+        unsafe pointee.blocking = unsafe Unmanaged.passRetained(made).toOpaque()
+        unsafe pointee.release_blocking = { unsafe Unmanaged<ThreadHome>.fromOpaque($0!).release() }
+        return made
     }
 }

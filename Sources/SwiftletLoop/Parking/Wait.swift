@@ -134,7 +134,7 @@ struct PendingWait {
         unsafe self.flow = unsafe flow
         self.limit = limit
         self.limitingScope = limitingScope
-        token = unsafe thread.pointee.home.beginWait(context)
+        token = unsafe thread.home.beginWait(context)
         unsafe context.pointee.wait_kind = kind.rawValue
         unsafe context.pointee.wait_is_shielded = isShielded
         unsafe flow.pointee.parked = unsafe context
