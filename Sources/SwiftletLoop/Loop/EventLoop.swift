@@ -148,6 +148,7 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
         Watchdog.shared.forget(self)
         descriptors.close()
         unsafe thread.pointee.loop = nil
+        releaseItems()
         unsafe swiftlet_ring_destroy(&core.pointee.ready)
         unsafe swiftlet_ring_destroy(&core.pointee.held)
         unsafe core.pointee.ready = swiftlet_ring()
@@ -155,6 +156,15 @@ public final class EventLoop: WaitHome, @unchecked Sendable {
         unsafe swiftlet_timer_heap_destroy(&core.pointee.timers)
         unsafe swiftlet_inbox_destroy(inbox)
         EventLoop.closedLoops.withLock { $0.append(self) }
+    }
+
+    /// Timers that will not fire, and whatever else the queues hold a reference to.
+    private func releaseItems() {
+        var items = unsafe (0..<core.pointee.timers.count).map { unsafe core.pointee.timers.timers[$0].item }
+        while case let item = unsafe swiftlet_ring_pop(&core.pointee.ready), item != 0 { items.append(item) }
+        for item in items where item.tag == .fiber || item.tag == .callback {
+            unsafe Unmanaged<AnyObject>.fromOpaque(item.pointer).release()
+        }
     }
 
     private func runLateMessages() {
