@@ -48,10 +48,12 @@ uint64_t swiftlet_inbox_open(swiftlet_inbox *inbox) {
   return epoch;
 }
 
-void swiftlet_inbox_refuse(swiftlet_inbox *inbox) {
+bool swiftlet_inbox_refuse_if_empty(swiftlet_inbox *inbox) {
   pthread_mutex_lock(&inbox->lock);
-  inbox->is_open = false;
+  bool is_empty = inbox->count == 0;
+  if (is_empty) inbox->is_open = false;
   pthread_mutex_unlock(&inbox->lock);
+  return is_empty;
 }
 
 void swiftlet_inbox_close(swiftlet_inbox *inbox) {

@@ -94,10 +94,9 @@ import Testing
             let done = Waiter<Bool>()
             startThread {
                 for n in 0..<1_000 { loop.perform { journal.note(n) } }
-                done.resume(returning: true)
+                loop.perform { done.resume(returning: true) }
             }
             _ = try done.wait()
-            try yield()
             #expect(journal.entries == Array(0..<1_000))
         }
     }
@@ -108,7 +107,7 @@ import Testing
             let ran = Tally()
             startThread {
                 for _ in 0..<10 { loop.perform { ran.add() } }
-                loop.stop()
+                loop.perform { loop.stop() }  // there it runs for certain
             }
             try loop.runForever()
             #expect(ran.count == 10)

@@ -24,7 +24,7 @@ import Testing
                 spawn {
                     try toThread {
                         most.note(running.add())
-                        usleep(1_000)
+                        usleep(5_000)
                         running.add(-1)
                     }
                 }

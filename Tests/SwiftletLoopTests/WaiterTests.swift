@@ -17,6 +17,7 @@ import Testing
 
     @Test func decidedFromAnotherThread() async throws {
         try await onLoop { () throws -> Void in
+            try nap()  // what follows may be decided before it parks
             for n in 0..<200 {
                 let waiter = Waiter<Int>()
                 startThread { waiter.resume(returning: n) }

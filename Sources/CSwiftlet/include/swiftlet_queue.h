@@ -91,8 +91,8 @@ void swiftlet_inbox_initialize(swiftlet_inbox *inbox);
 
 /// Answers the new epoch, or 0 with errno set when the kernel has no eventfd left.
 uint64_t swiftlet_inbox_open(swiftlet_inbox *inbox);
-/// From now on posts are refused; what has been posted can still be taken.
-void swiftlet_inbox_refuse(swiftlet_inbox *inbox);
+/// Refuses everything from now on, unless there is something to take first.
+bool swiftlet_inbox_refuse_if_empty(swiftlet_inbox *inbox);
 void swiftlet_inbox_close(swiftlet_inbox *inbox);
 
 /// False when the inbox is closed, or open for another epoch than the wanted one (0: any).

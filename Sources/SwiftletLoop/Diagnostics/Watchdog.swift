@@ -34,7 +34,8 @@ final class Watchdog: Sendable {
     func watch(_ loop: EventLoop) {
         swiftlet_backtrace_permit()
         let startsThread = state.withLock { state in
-            state.loops[ObjectIdentifier(loop)] = unsafe Watched(loop: loop, kernelID: loop.thread.pointee.kernel_id)
+            state.loops[ObjectIdentifier(loop)] = unsafe Watched(
+                loop: loop, kernelID: loop.thread.pointee.kernel_id, since: swiftlet_now())
             defer { state.isRunning = true }
             return !state.isRunning
         }

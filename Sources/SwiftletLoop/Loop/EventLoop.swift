@@ -149,8 +149,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
 
     private func end() {
         cancelAllFibers()
-        unsafe swiftlet_inbox_refuse(inbox)
-        runLateMessages()
+        // Whoever posted was told that it would run, and may wait for it; who is refused finds every fiber ended.
+        while unsafe !swiftlet_inbox_refuse_if_empty(inbox) { runLateMessages() }
         unsafe isClosed = true
         Watchdog.shared.forget(self)
         dropQueued()
@@ -161,7 +161,6 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         EventLoop.closedLoops.withLock { $0.append(self) }
     }
 
-    /// Whoever posted before the inbox was closed was told that it would run, and may wait for it.
     private func runLateMessages() {
         takeInbox()
         guard unsafe swiftlet_ring_count(&core.pointee.ready) > 0 else { return }
@@ -176,10 +175,10 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// Timers that will never fire are freed, and the ready queue's memory. Jobs cannot be: their tasks stay suspended
     /// for ever, as `close()` says.
     private func dropQueued() {
-        while unsafe core.pointee.timers.count > 0 {
-            let item = unsafe swiftlet_timer_heap_pop(&core.pointee.timers).item
-            if item.tag == .callback { unsafe Unmanaged<Callback>.fromOpaque(item.pointer).release() }
-            if item.tag == .fiber { unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).release() }
+        var items = unsafe (0..<core.pointee.timers.count).map { unsafe core.pointee.timers.timers[$0].item }
+        while case let item = unsafe swiftlet_ring_pop(&core.pointee.ready), item != 0 { items.append(item) }
+        for item in items where item.tag == .fiber || item.tag == .callback {
+            unsafe Unmanaged<AnyObject>.fromOpaque(item.pointer).release()
         }
         unsafe swiftlet_ring_destroy(&core.pointee.ready)
         unsafe swiftlet_ring_destroy(&core.pointee.held)
