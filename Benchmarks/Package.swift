@@ -1,7 +1,16 @@
 // swift-tools-version: 6.3
-// Our side of the benchmarks: one program, `swiftlet-bench`. A package of its own, so that building the library never
-// builds it; README.md says how it is run beside its peers.
+// Our side of the benchmarks, `swiftlet-bench`, and `swiftlet-storm`, which backtraces switching stacks. A package of its
+// own, so that building the library never builds it; README.md says how the benchmarks are run beside their peers.
 import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .treatAllWarnings(as: .error),
+]
 
 let package = Package(
     name: "swiftlet-benchmarks",
@@ -15,13 +24,10 @@ let package = Package(
                 "CRawSwitch",
                 .product(name: "Swiftlet", package: "swiftlet"), .product(name: "SwiftletHTTP", package: "swiftlet"),
             ],
-            swiftSettings: [
-                .enableUpcomingFeature("ExistentialAny"),
-                .enableUpcomingFeature("InternalImportsByDefault"),
-                .enableUpcomingFeature("MemberImportVisibility"),
-                .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-                .enableUpcomingFeature("InferIsolatedConformances"),
-                .treatAllWarnings(as: .error),
-            ]),
+            swiftSettings: settings),
+        .target(name: "CStorm"),
+        .executableTarget(
+            name: "swiftlet-storm", dependencies: ["CStorm", .product(name: "Swiftlet", package: "swiftlet")],
+            swiftSettings: settings),
     ]
 )

@@ -75,9 +75,10 @@ swiftlet_switch_stacks:
         .hidden swiftlet_first_frame
         .type   swiftlet_first_frame, %function
 // The first frame of every stack: x19 = context, x20 = function that never returns.
-swiftlet_first_frame:
         .cfi_startproc
         .cfi_undefined 30       // unwinders stop here
+        nop                     // during the switch to a new stack this is its caller: unwinders look at the byte before
+swiftlet_first_frame:
         hint    #36             // bti j
         mov     x29, xzr        // and so do frame-pointer walkers
         mov     x30, xzr

@@ -143,18 +143,25 @@ static inline swiftlet_inbox *swiftlet_thread_inbox(swiftlet_thread *thread) { r
 ///
 /// Inline, because a call would spoil the processor's return predictor: its entry is never returned through, and every
 /// `ret` after it is mispredicted. Nothing is pushed: stack pointer, frame pointer and resume address go into the
-/// context, and the compiler saves of the other registers those that are live. Unwinders need no CFI of their own here:
-/// neither frame changes its shape. MXCSR and the x87 control word are callee-saved by the ABI; loading them is slow and
-/// they hardly ever differ, so they are compared first (of MXCSR without its sticky status bits).
+/// context, and the compiler saves of the other registers those that are live. MXCSR and the x87 control word are
+/// callee-saved by the ABI; loading them is slow and they hardly ever differ, so they are compared first (of MXCSR
+/// without its sticky status bits).
+///
+/// Neither frame changes its shape, so the compiler's CFI holds, but for the two instructions where the code is still of
+/// the one stack and the registers are already of the other; a new one has a frame pointer of zero. There unwinders are
+/// told to stop: in a profiler's signal they would read at wrong addresses. `swiftlet-storm` tries each instruction.
 #define SWIFTLET_SAVE_REGISTERS \
   "leaq 1f(%%rip), %%rax\n\t"    \
   "movq %%rsp, 0(%%rdi)\n\t"     \
   "movq %%rbp, 8(%%rdi)\n\t"     \
   "movq %%rax, 16(%%rdi)\n\t"
 #define SWIFTLET_LOAD_REGISTERS  \
+  ".cfi_remember_state\n\t"      \
   "movq 0(%%rsi), %%rsp\n\t"     \
+  ".cfi_undefined %%rip\n\t"     \
   "movq 8(%%rsi), %%rbp\n\t"     \
-  "jmpq *16(%%rsi)\n"
+  "jmpq *16(%%rsi)\n\t"          \
+  ".cfi_restore_state\n"
 #if defined(__AVX512F__)
 #define SWIFTLET_WIDE_REGISTERS                                                                                     \
   , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",    \
