@@ -11,7 +11,11 @@ public struct HTTPServerResponse: Sendable, ExpressibleByStringInterpolation {
 
     /// An answer of bytes.
     ///
-    /// - Parameter contentType: the Content-Type field; `nil` leaves it out.
+    /// - Parameters:
+    ///   - status: 200 by default.
+    ///   - headers: further fields. Content-Length is the server's to write.
+    ///   - bytes: the body.
+    ///   - contentType: the Content-Type field; `nil` leaves it out.
     public init(
         status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], bytes: [UInt8] = [],
         contentType: String? = "application/octet-stream"

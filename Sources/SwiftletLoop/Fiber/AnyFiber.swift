@@ -98,7 +98,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         return unsafe failure ?? LoopError.closed  // unfinished: its loop was closed around it
     }
 
-    /// The name given to `spawn`, or `fiber-N` in the order of spawning with names asked for.
+    /// The name given to `spawn`, or where it was spawned.
     public final var name: String { unsafe extras?.name ?? "fiber at \(origin)" }
 
     /// Where it was spawned, as `Module/File.swift:line`.

@@ -64,6 +64,8 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
 ///   - name: how reports call it.
 ///   - delay: how long to wait before it starts.
 ///   - stackSize: bytes of address space for its stack; memory is used only as touched.
+///   - file: where it is spawned, for reports.
+///   - line: the same.
 ///   - body: plain synchronous code.
 /// - Returns: the fiber. Its error is reported if nobody ever looks at it.
 @inlinable

@@ -140,6 +140,7 @@ private func awaitNodes(
 ///
 /// Cancellation: ends the wait, not the fibers.
 /// - Parameters:
+///   - fibers: those to wait for.
 ///   - timeout: how long to wait at most.
 ///   - count: how many ends to wait for; all by default.
 ///   - rethrowing: throws the error of the first that fails, at once.

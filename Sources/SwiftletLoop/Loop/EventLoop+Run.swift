@@ -10,6 +10,9 @@ extension EventLoop {
     /// - Parameters:
     ///   - takesOver: on the main thread, makes the loop the process's default and main executor first, so that plain
     ///     `Task { }` and the main actor run on it too.
+    ///   - file: where the program begins, for reports.
+    ///   - line: the same.
+    ///   - body: plain synchronous code.
     /// - Throws: what the body throws; `LoopError.alreadyRunning` inside a loop; `DeadlockError`.
     public static func run<Value>(
         takesOver: Bool = true, file: StaticString = #fileID, line: UInt32 = #line,

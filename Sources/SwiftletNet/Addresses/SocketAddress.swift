@@ -25,7 +25,9 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
 
     /// Takes an address written in numbers, such as `127.0.0.1`, `::1` or `fe80::1%eth0`; `nil` for a name.
     ///
-    /// - Parameter port: from 0 to 65535; anything else is `nil` as well.
+    /// - Parameters:
+    ///   - host: the address.
+    ///   - port: from 0 to 65535; anything else is `nil` as well.
     public init?(numericHost host: String, port: Int) {
         guard (0...65535).contains(port) else { return nil }
         let parts = host.split(separator: "%", maxSplits: 1)

@@ -18,7 +18,9 @@ extension TCPConnection {
     /// Reads what has come, at least one byte.
     ///
     /// Cancellation: ends the wait; no byte is lost.
-    /// - Parameter limit: the most bytes to read.
+    /// - Parameters:
+    ///   - limit: the most bytes to read.
+    ///   - deadline: when to give up; `readTimeout` counts as well.
     /// - Returns: the bytes; none at the end of the stream.
     /// - Throws: `SocketError`; `CancellationError`.
     public func read(upTo limit: Int, until deadline: Deadline? = nil) throws -> [UInt8] {
@@ -36,7 +38,9 @@ extension TCPConnection {
     /// Reads until the peer ends its stream.
     ///
     /// Cancellation: ends the wait; what had come is lost.
-    /// - Parameter limit: the most bytes to accept.
+    /// - Parameters:
+    ///   - limit: the most bytes to accept.
+    ///   - deadline: when to give up; `readTimeout` counts as well.
     /// - Throws: `SocketError`, with `EMSGSIZE` when more than `limit` bytes come; `CancellationError`.
     public func readToEnd(limit: Int = .max, until deadline: Deadline? = nil) throws -> [UInt8] {
         try receiveToEnd(limit: limit, until: deadline)

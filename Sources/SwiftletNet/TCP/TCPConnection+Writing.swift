@@ -6,7 +6,9 @@ extension TCPConnection {
     /// Writes all of the bytes.
     ///
     /// Cancellation: ends the wait; a part may have been written.
-    /// - Parameter deadline: when to give up; `writeTimeout` counts as well.
+    /// - Parameters:
+    ///   - bytes: what to write.
+    ///   - deadline: when to give up; `writeTimeout` counts as well.
     /// - Throws: `SocketError`; `CancellationError`.
     public func write(_ bytes: [UInt8], until deadline: Deadline? = nil) throws {
         try bytes.withUnsafeBytes { try send($0, until: deadline) }
