@@ -38,6 +38,9 @@ typedef struct swiftlet_wait {
   uint64_t id;
 } swiftlet_wait;
 
+/// A number for a wait, or for the order of a timer.
+static inline uint64_t swiftlet_wait_next_id(swiftlet_thread *thread) { return ++thread->last_wait_id; }
+
 /// Begins a wait of the running stack, or of the blocking thread if it has no loop.
 swiftlet_wait swiftlet_wait_begin_blocking(swiftlet_thread *thread);
 

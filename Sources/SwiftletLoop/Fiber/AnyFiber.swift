@@ -61,6 +61,16 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         unsafe Unmanaged<EventLoop>.fromOpaque(loopPointer).takeUnretainedValue()
     }
 
+    /// It has ended, as its own loop's thread sees it. Another thread must ask that loop: it might see the end before the
+    /// result.
+    @usableFromInline
+    final var isFinishedHere: Bool {
+        @inline(__always) get {
+            guard let thread = unsafe swiftlet_thread_if_made() else { return false }
+            return unsafe thread.pointee.loop == loopPointer && state == .finished
+        }
+    }
+
     /// A queue item that owns a reference.
     @usableFromInline
     final var retainedItem: UInt64 {

@@ -38,7 +38,7 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
     @inlinable
     @discardableResult
     public func get(timeout: Duration? = nil) throws -> Value {
-        if unsafe state != .finished {
+        if !isFinishedHere {
             guard try joinBlocking(until: timeout.map { .after($0) }) else { throw DeadlineExceeded() }
         }
         if unsafe isSuccess { return unsafe result.value(as: Value.self) }

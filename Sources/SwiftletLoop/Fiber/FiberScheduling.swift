@@ -26,8 +26,7 @@ extension EventLoop {
 
     /// Queues an item when the time has come.
     func scheduleTimer(for item: UInt64, at deadline: UInt64) {
-        unsafe thread.pointee.last_wait_id += 1
-        unsafe addTimer(at: deadline, order: thread.pointee.last_wait_id, item)
+        unsafe addTimer(at: deadline, order: swiftlet_wait_next_id(thread), item)
     }
 
     /// Runs a fiber on the leader's stack. One that wants another size of stack gets it: then this answers that stack.
