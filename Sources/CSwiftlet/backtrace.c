@@ -37,10 +37,13 @@ static void on_request(int signal, siginfo_t *information, void *machine_context
       earlier_action.sa_handler(signal);
     return;
   }
+  // Claimed before the walk: a late answer must not be taken for the next request's.
+  unsigned request = atomic_load(&slot.request);
+  int myself = swiftlet_thread_id();
+  if (!atomic_compare_exchange_strong(&slot.wanted_thread, &myself, 0)) return;
   int saved_errno = swiftlet_errno();
   slot.count = backtrace(slot.frames, LARGEST);
-  atomic_store(&slot.wanted_thread, 0);
-  atomic_store(&slot.answered, atomic_load(&slot.request));
+  atomic_store(&slot.answered, request);
   swiftlet_set_errno(saved_errno);
 }
 

@@ -44,6 +44,8 @@ public enum GreenletError: Error, Hashable, CustomStringConvertible {
     case wrongThread(owner: ThreadIdentity, current: ThreadIdentity)
     /// The thread, fiber or task whose main greenlet this is has ended.
     case homeEnded
+    /// It runs elsewhere, or waits in a loop: only that loop may continue it.
+    case notSuspended
     /// A chain of parents would lead back to its start.
     case cyclicParents
     /// The main greenlet's parent cannot be set.
@@ -58,6 +60,8 @@ public enum GreenletError: Error, Hashable, CustomStringConvertible {
         case .wrongThread(let owner, let current):
             "cannot switch to a different thread: the greenlet belongs to \(owner), the caller is \(current)"
         case .homeEnded: "cannot switch to a main greenlet whose thread, fiber or task has ended"
+        case .notSuspended:
+            "the greenlet waits in its loop or runs elsewhere: it cannot be switched to until it has switched"
         case .cyclicParents: "cyclic parent chain"
         case .mainHasNoParent: "the main greenlet has no parent"
         case .resultIsNoMessage(let type): "the body returned \(type), which is no message of its greenlet"

@@ -29,11 +29,18 @@ final class GreenletCore: StackOwner {
     private var body: ((ErasedValue) throws -> ErasedValue?)?
     @exclusivity(unchecked) private var message: ErasedValue?
     @exclusivity(unchecked) private var injected: (any Error)?
-    /// What runs when control comes back: its own stack, or a generator that it was resuming. Its home for main.
+    /// Where control comes back: its own stack, or a generator that it was resuming. Set only while it is suspended in a
+    /// transfer: one that runs, or that waits in a loop, must not be continued by anybody else.
     @exclusivity(unchecked) private var suspended: ContextPointer?
+    /// The one that handed over control last.
+    private weak var resumer: GreenletCore?
+    /// For main: the stack it stands for.
+    private var home: ContextPointer?
     /// For main: which occupant of the home stack it stands for.
     private var homeRun: UInt64 = 0
     private var isUnwinding = false
+    /// Cancels the wait of a stack that is parked in a loop; set by the loop's layer.
+    nonisolated(unsafe) package static var endWait: ((ContextPointer) -> Void)?
 
     init(
         name: String?, family: ObjectIdentifier, parent: AnyGreenlet, stackSize: Int,
@@ -51,7 +58,7 @@ final class GreenletCore: StackOwner {
         self.family = family
         super.init(stackSize: 0, name: nil)
         unsafe state = .active
-        unsafe suspended = unsafe home
+        unsafe self.home = unsafe home
         homeRun = unsafe home.pointee.run
     }
 
@@ -107,9 +114,11 @@ final class GreenletCore: StackOwner {
         }
         if unsafe thread.pointee.has_abandoned { unsafe swiftlet_thread_take_abandoned(thread) }
         let target = liveTarget
-        if target.isMain, unsafe target.suspended!.pointee.run != target.homeRun { throw GreenletError.homeEnded }
+        if target.hasLostHome { throw GreenletError.homeEnded }
         return target
     }
+
+    private var hasLostHome: Bool { unsafe isMain && home!.pointee.run != homeRun }
 
     private var liveTarget: GreenletCore {
         var target = self
@@ -120,8 +129,10 @@ final class GreenletCore: StackOwner {
     private func transfer(to target: GreenletCore, _ event: GreenletEvent) throws -> ErasedValue? {
         let next = try unsafe target.continuation()
         announce(event)
+        target.resumer = self
         unsafe suspended = unsafe thread.pointee.current
         unsafe swiftlet_switch(next)
+        unsafe suspended = nil
         arrive()
         if let error = unsafe injected {
             unsafe injected = nil
@@ -135,7 +146,11 @@ final class GreenletCore: StackOwner {
 
     /// The stack to switch to; starts the body's if it has none.
     private func continuation() throws -> ContextPointer {
-        if unsafe state == .active { return unsafe suspended! }
+        if unsafe state == .active {
+            if hasLostHome { throw GreenletError.homeEnded }
+            guard let suspended = unsafe suspended else { throw GreenletError.notSuspended }
+            return unsafe suspended
+        }
         try acquireStack(kind: SWIFTLET_KIND_GREENLET)
         unsafe state = .active
         _ = unsafe Unmanaged.passRetained(self)  // released by whoever continues after the body has ended
@@ -192,13 +207,19 @@ final class GreenletCore: StackOwner {
             target.body = nil
             target = target.parent!.core.liveTarget
         }
-        unsafe target.message = result
-        unsafe target.injected = failure
         announce(failure == nil ? .switch : .throw)
         do {
-            return try unsafe target.continuation()
+            let next = try unsafe target.continuation()
+            unsafe target.message = result
+            unsafe target.injected = failure
+            return unsafe next
         } catch {
-            fatalError("no stack for the parent of a greenlet that ended: \(error)")
+            // The parent waits in a loop, or has ended with its fiber: whoever switched in is told.
+            guard let resumer, let next = unsafe resumer.suspended else {
+                fatalError("a greenlet ended and neither its parent nor who switched to it can go on: \(error)")
+            }
+            unsafe resumer.injected = failure ?? error
+            return unsafe next
         }
     }
 
@@ -213,7 +234,12 @@ final class GreenletCore: StackOwner {
 
     override func unwind() {
         // A body that ignores the error by switching away is seen by `arrive`, which would begin anew without end.
-        guard unsafe state == .active, !isMain, !isUnwinding else { return }
+        guard unsafe state == .active, !isMain, !isUnwinding, caller !== self else { return }
+        if unsafe suspended == nil {
+            // It waits in a loop: its wait ends by cancellation, and it unwinds from there.
+            unsafe GreenletCore.endWait?(context!)
+            return
+        }
         isUnwinding = true
         defer { isUnwinding = false }
         let caller = caller

@@ -120,6 +120,14 @@ public struct StackError: Error, Hashable, CustomStringConvertible {
 
 /// Sizes of stacks in bytes of address space; memory is used only as touched.
 public enum StackSize {
+    /// The most that the running stack has ever used, in bytes, by this or an earlier owner of it. `nil` on a thread's own
+    /// stack. Looks at every resident page: for finding out what size to ask for.
+    public static var highWaterMark: Int? {
+        let thread = unsafe currentThread()
+        guard unsafe thread.pointee.current != swiftlet_thread_root(thread) else { return nil }
+        return unsafe Int(swiftlet_stack_high_water(thread.pointee.current))
+    }
+
     public static let `default` = Int(SWIFTLET_STACK_DEFAULT_SIZE)
     public static let smallest = Int(SWIFTLET_STACK_SMALLEST_SIZE)
     public static let largest = Int(SWIFTLET_STACK_LARGEST_SIZE)

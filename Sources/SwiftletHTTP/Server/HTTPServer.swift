@@ -157,6 +157,7 @@ public final class HTTPServer: @unchecked Sendable {
                 do {
                     try worker.accept()
                 } catch {
+                    Report(.handlerError, "the HTTP server on port \(run.port) stopped accepting: \(error)").post()
                     run.stopped.resume(throwing: error)
                 }
             }

@@ -54,6 +54,7 @@ public final class Descriptor: @unchecked Sendable {
         guard let thread = unsafe swiftlet_thread_if_made(), let current = unsafe EventLoop.running(on: thread) else {
             return
         }
+        guard number >= 0 else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF) }
         if loop !== current { try move(to: current) }
         let entry = unsafe current.descriptors.entry(number)
         switch side {
@@ -79,27 +80,27 @@ public final class Descriptor: @unchecked Sendable {
     }
 
     private func move(to new: EventLoop) throws {
-        leaveLoop()
-        loop = new
+        leaveLoop(waking: .woken)  // who waits there looks again, and moves it back
         let entry = unsafe new.descriptors.entry(number)
         // A number that was used before without our notice: what was known of it is void.
         if unsafe entry.pointee.isWatched { unsafe new.descriptors.forget(number, for: new) }
         _ = try unsafe new.descriptors.watch(number)
+        loop = new
         generation = unsafe new.descriptors.entry(number).pointee.generation
     }
 
-    private func leaveLoop() {
+    private func leaveLoop(waking outcome: WaitOutcome = .closed) {
         guard let loop else { return }
         self.loop = nil
         let number = number
         if unsafe loop.isClosed { return }
         if loop.isCurrent {
-            unsafe loop.descriptors.forget(number, for: loop)
+            unsafe loop.descriptors.forget(number, waking: outcome, for: loop)
         } else {
             let generation = generation
             loop.perform {
                 guard unsafe loop.descriptors.entry(number).pointee.generation == generation else { return }
-                unsafe loop.descriptors.forget(number, for: loop)
+                unsafe loop.descriptors.forget(number, waking: outcome, for: loop)
             }
         }
     }

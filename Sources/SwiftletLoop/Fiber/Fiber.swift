@@ -88,6 +88,15 @@ public func spawn<Value>(
 @usableFromInline
 @inline(never)
 func loopForSpawning() -> UnsafeMutableRawPointer {
+    if unsafe swiftlet_current_task() != nil {
+        Report(
+            .shortage,
+            """
+            spawn in a task that runs in Swift's own pool: the fiber runs only when this very thread waits in synchronous \
+            code. Call it inside EventLoop.run { }, or on a loop: loop.spawn { }.
+            """
+        ).post()
+    }
     do {
         return unsafe Unmanaged.passUnretained(try EventLoop.current).toOpaque()
     } catch {

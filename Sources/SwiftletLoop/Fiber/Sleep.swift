@@ -29,6 +29,7 @@ public func yield() throws {
         if unsafe flow.pointee.owner_is_cancelled { throw CancellationError() }
         return
     }
+    if unsafe !thread.pointee.has_task_state { try unsafe refuseInTask(thread) }
     try checkCancellation()
     guard let core = unsafe thread.pointee.core else { return }
     unsafe swiftlet_yield_stack(thread, core)

@@ -132,6 +132,6 @@ extension EventLoop {
                 started.resume(throwing: error)
             }
         }
-        return try started.wait()!
+        return try started.wait(.thread, isShielded: true)!
     }
 }

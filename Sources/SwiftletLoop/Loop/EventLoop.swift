@@ -100,6 +100,14 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         unsafe thread.pointee.loop.map { unsafe Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
     }
 
+    /// The loop that runs the caller: a thread's own stack, though it may have a loop, is not run by it.
+    static var carrier: EventLoop? {
+        guard let thread = unsafe swiftlet_thread_if_made(), unsafe thread.pointee.current != swiftlet_thread_root(thread) else {
+            return nil
+        }
+        return unsafe running(on: thread)
+    }
+
     /// The caller runs on this loop's thread. Of a closed loop nobody does: its thread may have another one.
     public var isCurrent: Bool { unsafe swiftlet_thread_if_made() == thread && !isClosed }
 

@@ -34,6 +34,6 @@ public func blockOn<Value>(_ body: @escaping @Sendable () async throws -> sendin
 /// Runs synchronous code that parks, for the `async` spelling of an operation: in place when the task runs on a loop,
 /// else on the shared loop.
 package func parkInTask<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    if EventLoop.currentIfAny != nil { return try body() }
+    if EventLoop.carrier != nil { return try body() }
     return try await EventLoop.onSharedLoop(body)
 }

@@ -21,6 +21,8 @@ public final class CancelScope: @unchecked Sendable {
 
     // Set on the scope's own thread, apart from `cancel()`.
     private let state = Atomic<Int>(State.open.rawValue)
+    /// The region is being run: only then may the flow's stack be looked at.
+    private let isEntered = Atomic<Bool>(false)
     private let parent: CancelScope?
     private let isShield: Bool
     let deadlineNanoseconds: UInt64
@@ -40,7 +42,7 @@ public final class CancelScope: @unchecked Sendable {
     public func cancel() {
         let (exchanged, _) = state.compareExchange(
             expected: State.open.rawValue, desired: State.cancelled.rawValue, ordering: .acquiringAndReleasing)
-        guard exchanged else { return }
+        guard exchanged, isEntered.load(ordering: .acquiring) else { return }
         if unsafe swiftlet_thread_if_made() == thread { return endPendingWait() }
         // The loop's own thread looks whether the flow still waits in this scope.
         let item = ClosureCallback { self.endPendingWait() }.item
@@ -65,7 +67,11 @@ public final class CancelScope: @unchecked Sendable {
     func enter<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
         let earlier = unsafe flow.pointee.scope
         unsafe flow.pointee.scope = unsafe Unmanaged.passUnretained(self).toOpaque()
-        defer { unsafe flow.pointee.scope = unsafe earlier }
+        isEntered.store(true, ordering: .releasing)
+        defer {
+            isEntered.store(false, ordering: .releasing)
+            unsafe flow.pointee.scope = unsafe earlier
+        }
         return try body()
     }
 
@@ -124,7 +130,9 @@ public final class CancelScope: @unchecked Sendable {
     }
 
     private func endPendingWait() {
-        guard isHeard, let parked = unsafe flow.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
+        guard isEntered.load(ordering: .acquiring), isHeard, let parked = unsafe flow.pointee.parked,
+            unsafe !parked.pointee.wait_is_shielded
+        else { return }
         let id = unsafe parked.pointee.wait_id
         if id != 0, unsafe thread.pointee.core != nil {
             unsafe swiftlet_wait_decide_here(thread.pointee.core, parked, id, WaitOutcome.cancelled.rawValue)

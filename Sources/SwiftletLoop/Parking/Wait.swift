@@ -44,11 +44,15 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
 
 /// One pending wait. A value that may be copied and kept: once the wait has been decided, deciding again does nothing.
 @safe
-public struct WaitToken: @unchecked Sendable {
+public struct WaitToken: Equatable, @unchecked Sendable {
     @usableFromInline let wait: swiftlet_wait
 
     @usableFromInline
     init(_ wait: swiftlet_wait) { unsafe self.wait = unsafe wait }
+
+    public static func == (left: WaitToken, right: WaitToken) -> Bool {
+        unsafe left.wait.thread == right.wait.thread && left.wait.id == right.wait.id
+    }
 
     /// Wakes the waiting stack, from any thread.
     ///
@@ -77,6 +81,7 @@ public func park(
     register: (WaitToken) -> Void
 ) throws -> WaitOutcome {
     let thread = unsafe currentThread()
+    if unsafe !thread.pointee.has_task_state { try unsafe refuseInTask(thread) }
     if isShielded, deadline == nil {
         let token = unsafe WaitToken(swiftlet_wait_begin(thread))
         unsafe note(kind, on: thread, isShielded: true)
@@ -214,4 +219,12 @@ public struct TaskParkingRefused: Error, CustomStringConvertible {
     public var description: String {
         "a task cannot wait in synchronous code in this process: \(reason). Use a fiber (spawn), or await the async spelling"
     }
+}
+
+/// A stack that runs a task may only be left if the runtime's words can be swapped.
+@usableFromInline
+@inline(never)
+func refuseInTask(_ thread: ThreadPointer) throws {
+    guard unsafe swiftlet_current_task() != nil, unsafe thread.pointee.core != nil else { return }
+    throw TaskParkingRefused(reason: ThreadState.refusal ?? "this thread's words could not be bound")
 }

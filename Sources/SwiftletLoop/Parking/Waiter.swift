@@ -10,11 +10,11 @@ import SwiftletCoroutines
 /// print(try answer.wait()!)                      // parks only this fiber or task
 /// ```
 ///
-/// States: empty -> waiting -> decided, or empty -> decided. One stack may wait for it, once or again.
+/// States: empty -> waiting -> decided, or empty -> decided. Several stacks may wait for it: all get the result.
 public final class Waiter<Value>: @unchecked Sendable {
     private enum State {
         case empty
-        case waiting(WaitToken)
+        case waiting(WaitToken, others: [WaitToken])
         case decided(Result<Value, any Error>)
     }
 
@@ -29,19 +29,19 @@ public final class Waiter<Value>: @unchecked Sendable {
     public func resume(throwing error: any Error) { resume(with: .failure(error)) }
 
     private func resume(with result: Result<Value, any Error>) {
-        let token: WaitToken? = state.withLock { state in
+        let tokens: [WaitToken] = state.withLock { state in
             switch state {
-            case .decided: return nil
+            case .decided: return []
             case .empty:
                 state = .decided(result)
-                return nil
-            case .waiting(let token):
+                return []
+            case .waiting(let token, let others):
                 state = .decided(result)
-                return token
+                return [token] + others
             }
         }
-        // Outside the lock: waking a stack of this loop may not run it, but posting to another takes that one's lock.
-        token?.wake()
+        // Outside the lock: posting to another loop takes that one's lock.
+        for token in tokens { token.wake() }
     }
 
     /// Waits for the result.
@@ -64,21 +64,26 @@ public final class Waiter<Value>: @unchecked Sendable {
         let loop = EventLoop.currentIfAny
         unsafe loop?.foreignWaits += 1
         defer { unsafe loop?.foreignWaits -= 1 }
+        var mine: WaitToken?
         do {
             _ = try park(kind, until: deadline, isShielded: isShielded) { token in
+                mine = token
                 let isLate = state.withLock { state in
-                    if case .decided = state { return true }
-                    state = .waiting(token)
+                    switch state {
+                    case .decided: return true
+                    case .empty: state = .waiting(token, others: [])
+                    case .waiting(let first, let others): state = .waiting(first, others: others + [token])
+                    }
                     return false
                 }
                 if isLate { token.wake() }
             }
         } catch {
-            forgetToken()
+            forget(mine)
             throw error
         }
         if let result = decided() { return try result.get() }
-        forgetToken()
+        forget(mine)
         return nil
     }
 
@@ -89,9 +94,12 @@ public final class Waiter<Value>: @unchecked Sendable {
         }
     }
 
-    private func forgetToken() {
+    private func forget(_ token: WaitToken?) {
+        guard let token else { return }
         state.withLock { state in
-            if case .waiting = state { state = .empty }
+            guard case .waiting(let first, let others) = state else { return }
+            let rest = ([first] + others).filter { $0 != token }
+            state = rest.first.map { .waiting($0, others: Array(rest.dropFirst())) } ?? .empty
         }
     }
 }

@@ -7,7 +7,7 @@ import SwiftletCoroutines
 /// - Throws: `CancellationError`.
 @concurrent
 public func sleep(_ duration: Duration) async throws {
-    guard let loop = EventLoop.currentIfAny else { return try await Task.sleep(for: duration) }
+    guard let loop = EventLoop.carrier else { return try await Task.sleep(for: duration) }
     try await SleepingTask(loop).wait(until: .after(duration))
 }
 
@@ -16,7 +16,7 @@ public func sleep(_ duration: Duration) async throws {
 /// Cancellation: ends the wait at once.
 @concurrent
 public func sleep(until deadline: Deadline) async throws {
-    guard let loop = EventLoop.currentIfAny else { return try await Task.sleep(for: deadline.remaining) }
+    guard let loop = EventLoop.carrier else { return try await Task.sleep(for: deadline.remaining) }
     try await SleepingTask(loop).wait(until: deadline)
 }
 
