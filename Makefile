@@ -31,8 +31,7 @@ asan: tools ## the address sanitizer over the suites; Swift's backtracer does no
 tsan: tools ## the thread sanitizer over the suites
 	swift build --build-tests --sanitize=thread --scratch-path .build/tsan
 	@set -e; for suite in $(SANITIZED); do echo "== $$suite"; \
-	  SWIFT_BACKTRACE=enable=no TSAN_OPTIONS="suppressions=$(CURDIR)/Tests/thread-sanitizer-suppressions.txt" \
-	  swift test --skip-build --sanitize=thread --scratch-path .build/tsan --filter "$$suite\."; done
+	  SWIFT_BACKTRACE=enable=no swift test --skip-build --no-parallel --sanitize=thread --scratch-path .build/tsan --filter "$$suite\."; done
 
 storm: tools ## a minute of backtraces at 1 kHz while stacks switch
 	swift build -c release --package-path Benchmarks --product swiftlet-storm
@@ -55,7 +54,8 @@ install: tools ## a release binary with Swift's standard library linked in
 # The default build needs nothing beyond Swift, its own requirements and git.
 tools:
 	@command -v swift > /dev/null || { echo "swift is missing: install Swift 6.3 from https://swift.org/install" >&2; exit 1; }
-	@command -v git > /dev/null || { apt-get update -qq && apt-get install -y -qq git; }
+	@command -v git > /dev/null || { echo "installing git, which swift needs to fetch packages" >&2; \
+	  as=; [ "$$(id -u)" = 0 ] || as=sudo; $$as apt-get update -qq && $$as apt-get install -y -qq git; }
 
 clean:
 	rm -rf .build Benchmarks/.build Benchmarks/peers/build
