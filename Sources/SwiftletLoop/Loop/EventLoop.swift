@@ -102,7 +102,9 @@ public final class EventLoop: Hashable, @unchecked Sendable {
 
     /// The loop that runs the caller: a thread's own stack, though it may have a loop, is not run by it.
     static var carrier: EventLoop? {
-        guard let thread = unsafe swiftlet_thread_if_made(), unsafe thread.pointee.current != swiftlet_thread_root(thread) else {
+        guard let thread = unsafe swiftlet_thread_if_made(),
+            unsafe thread.pointee.current != swiftlet_thread_root(thread)
+        else {
             return nil
         }
         return unsafe running(on: thread)
