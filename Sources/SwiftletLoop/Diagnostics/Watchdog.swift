@@ -61,8 +61,8 @@ final class Watchdog: Sendable {
 
     private func look() {
         // The lock keeps loops from being closed while their counters are read and their thread is asked.
-        let reports = state.withLock { state -> [Report] in
-            var reports: [Report] = []
+        let blocked = state.withLock { state -> [Blocked] in
+            var blocked: [Blocked] = []
             let now = swiftlet_now()
             for (key, watched) in state.loops {
                 var watched = watched
@@ -80,21 +80,31 @@ final class Watchdog: Sendable {
                     now - watched.since > limit.nanosecondsClamped
                 else { continue }
                 watched.isReported = true
-                reports.append(describe(watched, for: now - watched.since))
+                var frames = unsafe [UnsafeMutableRawPointer?](repeating: nil, count: 40)
+                let count = unsafe swiftlet_backtrace_of_thread(watched.kernelID, &frames, CInt(frames.count))
+                unsafe blocked.append(
+                    Blocked(
+                        kernelID: watched.kernelID, nanoseconds: now - watched.since, frames: Array(frames.prefix(Int(count)))))
             }
-            return reports
+            return blocked
         }
-        for report in reports { report.post() }
+        // Finding the names takes long: without the lock, which loops need to begin and to end.
+        for loop in blocked { describe(loop).post() }
     }
 
-    private func describe(_ watched: Watched, for nanoseconds: UInt64) -> Report {
-        var frames = unsafe [UnsafeMutableRawPointer?](repeating: nil, count: 40)
-        let count = unsafe swiftlet_backtrace_of_thread(watched.kernelID, &frames, CInt(frames.count))
-        let lines = unsafe frames.prefix(Int(count)).map { unsafe "    " + describeAddress($0) }
+    @safe
+    private struct Blocked {
+        let kernelID: CInt
+        let nanoseconds: UInt64
+        let frames: [UnsafeMutableRawPointer?]
+    }
+
+    private func describe(_ blocked: Blocked) -> Report {
+        let lines = unsafe blocked.frames.map { unsafe "    " + describeAddress($0) }
         return Report(
             .blockedLoop,
             """
-            the loop of thread \(watched.kernelID) has not turned for \(nanoseconds / 1_000_000) ms: something blocks \
+            the loop of thread \(blocked.kernelID) has not turned for \(blocked.nanoseconds / 1_000_000) ms: something blocks \
             or computes without waiting. Move it to toThread { }, or call yield() in it. It is here:
             \(lines.joined(separator: "\n"))
             """)
