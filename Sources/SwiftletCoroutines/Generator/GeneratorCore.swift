@@ -51,7 +51,9 @@ final class GeneratorCore<Element, Sent, Outcome>: YieldTarget<Element, Sent> {
     @usableFromInline
     @inline(never)
     func prepareToResume() throws -> Bool {
-        guard isOnOwnThread else { throw unsafe GeneratorError.wrongThread(owner: ThreadIdentity(thread, serial: threadSerial)) }
+        guard isOnOwnThread else {
+            throw unsafe GeneratorError.wrongThread(owner: ThreadIdentity(thread, serial: threadSerial))
+        }
         switch unsafe state {
         case .created:
             unsafe swiftlet_thread_take_abandoned(thread)

@@ -31,7 +31,9 @@ public struct ThreadIdentity: Sendable, Hashable, CustomStringConvertible {
         kernelID = unsafe Int(swiftlet_thread_kernel_id(thread, serial))
     }
 
-    static var current: ThreadIdentity { unsafe ThreadIdentity(currentThread(), serial: currentThread().pointee.serial) }
+    static var current: ThreadIdentity {
+        unsafe ThreadIdentity(currentThread(), serial: currentThread().pointee.serial)
+    }
 
     public var description: String { kernelID == 0 ? "a thread that has ended" : "thread \(kernelID)" }
 }
