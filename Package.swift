@@ -53,7 +53,8 @@ let package = Package(
             name: "TakeoverProgram", dependencies: ["CSwiftlet", "Swiftlet"], path: "Tests/TakeoverProgram",
             swiftSettings: settings),
         .target(
-            name: "TestSupport", dependencies: ["SwiftletCoroutines"], path: "Tests/TestSupport", swiftSettings: settings),
+            name: "TestSupport", dependencies: ["SwiftletCoroutines"], path: "Tests/TestSupport",
+            swiftSettings: settings),
         .testTarget(
             name: "SwiftletCoroutinesTests",
             dependencies: ["CSwiftlet", "SwiftletCoroutines", "CTestSupport", "TestSupport"], swiftSettings: settings),

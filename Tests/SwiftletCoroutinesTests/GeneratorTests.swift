@@ -34,7 +34,10 @@ func makeEcho() -> Echo {
     }
 
     @Test func statesAreTold() throws {
-        final class Box { var generator: Generator<Int>?; var seen: GeneratorState? }
+        final class Box {
+            var generator: Generator<Int>?
+            var seen: GeneratorState?
+        }
         let box = Box()
         box.generator = Generator<Int> { yield in
             box.seen = box.generator?.state
@@ -70,10 +73,16 @@ func makeEcho() -> Echo {
     }
 
     @Test func reentryIsRefused() throws {
-        final class Box { var generator: Generator<Int>?; var errors: [any Error] = [] }
+        final class Box {
+            var generator: Generator<Int>?
+            var errors: [any Error] = []
+        }
         let box = Box()
         box.generator = Generator<Int> { yield in
-            for attempt in [{ _ = try box.generator!.next() }, { try box.generator!.close() }, { _ = try box.generator!.throw(Failure()) }] {
+            for attempt in [
+                { _ = try box.generator!.next() }, { try box.generator!.close() },
+                { _ = try box.generator!.throw(Failure()) },
+            ] {
                 do { try attempt() } catch { box.errors.append(error) }
             }
             try yield(1)

@@ -29,7 +29,9 @@ import Testing
             }
         }
         let text = String(decoding: result.standardErrorContent, as: UTF8.self)
-        #expect(text.contains("fatal: stack overflow in greenlet 1 (stack size 240 KB; raise it with Greenlet(stackSize:))"))
+        #expect(
+            text.contains("fatal: stack overflow in greenlet 1 (stack size 240 KB; raise it with Greenlet(stackSize:))")
+        )
     }
 
     @Test func aGreenletThatIgnoresExitTwiceTraps() async throws {

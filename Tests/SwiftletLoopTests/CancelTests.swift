@@ -161,7 +161,12 @@ import Testing
     @Test func anEndlessYielderIsBrokenByATimeout() async throws {
         try await onLoop { () throws -> Void in
             let others = Tally()
-            let other = spawn { while true { others.add(); try yield() } }
+            let other = spawn {
+                while true {
+                    others.add()
+                    try yield()
+                }
+            }
             let endless = spawn { try withTimeout(.milliseconds(10)) { while true { try yield() } } }
             #expect(throws: DeadlineExceeded.self) { try endless.get() }
             #expect(others.count > 10)

@@ -7,7 +7,10 @@ import Testing
     @Test func aReaderWaitsForData() async throws {
         try await onLoop { () throws -> Void in
             let (reading, writing) = makePipe()
-            defer { close(reading); close(writing) }
+            defer {
+                close(reading)
+                close(writing)
+            }
             let reader = spawn { () throws -> Bool in
                 #expect(try waitUntilReady(reading, for: .reading))
                 return readByte(reading)
@@ -25,8 +28,12 @@ import Testing
         try await onLoop { () throws -> Void in
             var pair: [CInt] = [0, 0]
             precondition(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
-            let ours = pair[0], theirs = pair[1]
-            defer { close(ours); close(theirs) }
+            let ours = pair[0]
+            let theirs = pair[1]
+            defer {
+                close(ours)
+                close(theirs)
+            }
             _ = fcntl(ours, F_SETFL, O_NONBLOCK)
             let reader = spawn { try waitUntilReady(ours, for: .reading) }
             let writer = spawn { try waitUntilReady(ours, for: .writing) }

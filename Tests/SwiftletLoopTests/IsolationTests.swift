@@ -22,7 +22,12 @@ import Testing
         try await onTaskLoop { (loop) async throws -> Void in
             let account = Account()
             let others = Tally()
-            let other = loop.spawn { while true { others.add(); try yield() } }
+            let other = loop.spawn {
+                while true {
+                    others.add()
+                    try yield()
+                }
+            }
             try await withThrowingTaskGroup { group in
                 for n in 1...5 { group.addTask { _ = try await account.add(n, parking: 3) } }
                 try await group.waitForAll()

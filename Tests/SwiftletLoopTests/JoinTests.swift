@@ -27,7 +27,12 @@ import Testing
                     return n
                 }
             }
-            spawn { for index in [1, 3, 4, 2, 0] { try yield(); gates[index].resume(returning: true) } }
+            spawn {
+                for index in [1, 3, 4, 2, 0] {
+                    try yield()
+                    gates[index].resume(returning: true)
+                }
+            }
             #expect(try joinAll(fibers, count: 2).map { $0.value } == [10, 20])
             #expect(try joinAll(fibers, count: 3).map { $0.value }.count == 3)
         }
@@ -56,7 +61,12 @@ import Testing
                     throw Failure(n)
                 }
             }
-            spawn { for index in [1, 2, 0] { try yield(); gates[index].resume(returning: true) } }
+            spawn {
+                for index in [1, 2, 0] {
+                    try yield()
+                    gates[index].resume(returning: true)
+                }
+            }
             let slow = spawn { try sleep(.seconds(100)) }
             #expect(throws: Failure(10)) { try joinAll(fibers + [slow], rethrowing: true) }
             try joinAll(fibers)

@@ -23,7 +23,10 @@ import Testing
                                     case 0: try descriptor.waitUnlessReady(.reading)
                                     case 1: try sleep(.seconds(100))
                                     case 2: _ = try toThread { 1 }
-                                    case 3: try blockOn { () async throws -> Void in try await Task.sleep(for: .milliseconds(1)) }
+                                    case 3:
+                                        try blockOn { () async throws -> Void in
+                                            try await Task.sleep(for: .milliseconds(1))
+                                        }
                                     default: throw CancellationError()
                                     }
                                 }

@@ -82,7 +82,9 @@ import Testing
             }
         }
         let text = String(decoding: result.standardErrorContent, as: UTF8.self)
-        #expect(text.contains("swiftlet: unretrieved error: <Fiber lost finished> failed and nobody asked: Failure(number: 5)"))
+        #expect(
+            text.contains(
+                "swiftlet: unretrieved error: <Fiber lost finished> failed and nobody asked: Failure(number: 5)"))
     }
 }
 

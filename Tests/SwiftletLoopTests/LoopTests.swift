@@ -50,7 +50,10 @@ import Testing
     @Test func aFloodOfReadyWorkStarvesNobody() async throws {
         try await onLoop { () throws -> Void in
             let (reading, writing) = makePipe()
-            defer { close(reading); close(writing) }
+            defer {
+                close(reading)
+                close(writing)
+            }
             let stop = Box(false)
             let flood = (0..<4).map { _ in spawn { while !stop.value { try yield() } } }
             let served = Journal<String>()

@@ -60,7 +60,12 @@ import Testing
         try await onLoop { () throws -> Void in
             let home = swiftlet_thread_id()
             let others = Tally()
-            let other = spawn { while true { others.add(); try yield() } }
+            let other = spawn {
+                while true {
+                    others.add()
+                    try yield()
+                }
+            }
             let value = try blockOn { () async throws -> Int in
                 #expect(swiftlet_thread_id() == home)
                 try await Task.sleep(for: .milliseconds(5))

@@ -60,7 +60,10 @@ import Testing
     @Test func descriptorsWork() async throws {
         try await onFreshThread { () throws -> Void in
             let (reading, writing) = makePipe()
-            defer { close(reading); close(writing) }
+            defer {
+                close(reading)
+                close(writing)
+            }
             #expect(try waitUntilReady(writing, for: .writing))
             #expect(try waitUntilReady(reading, for: .reading, until: .after(.milliseconds(2))) == false)
             startThread { writeByte(writing) }
@@ -75,7 +78,10 @@ import Testing
         try await onFreshThread { () throws -> Void in
             let (reading, writing) = makePipe()
             let descriptor = Descriptor(owning: reading)
-            defer { descriptor.close(); close(writing) }
+            defer {
+                descriptor.close()
+                close(writing)
+            }
             let time = elapsed {
                 #expect(throws: DeadlineExceeded.self) {
                     try withTimeout(.milliseconds(5)) {

@@ -18,7 +18,10 @@ import Testing
             let entries = error?.report.entries ?? []
             #expect(entries.contains { $0.name == "narcissus" && $0.wait == "the end of narcissus" })
             #expect(entries.contains { $0.name == "main" && $0.wait == "the end of narcissus" })
-            #expect(entries.allSatisfy { $0.origin?.contains("ReportTests.swift:") ?? ($0.name == "the thread's own stack") })
+            #expect(
+                entries.allSatisfy {
+                    $0.origin?.contains("ReportTests.swift:") ?? ($0.name == "the thread's own stack")
+                })
         }
     }
 

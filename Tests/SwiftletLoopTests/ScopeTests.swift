@@ -7,7 +7,9 @@ import Testing
     @Test func aTimeoutEndsItsRegion() async throws {
         try await onLoop { () throws -> Void in
             let time = elapsed {
-                #expect(throws: DeadlineExceeded.self) { try withTimeout(.milliseconds(20)) { try sleep(.seconds(100)) } }
+                #expect(throws: DeadlineExceeded.self) {
+                    try withTimeout(.milliseconds(20)) { try sleep(.seconds(100)) }
+                }
             }
             #expect(time >= .milliseconds(20) && time < .seconds(2))
             try nap()  // outside nothing is left of it

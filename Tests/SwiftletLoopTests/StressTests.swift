@@ -57,7 +57,12 @@ private enum Context {
                         switch (n + round) % 4 {
                         case 0: try nap()
                         case 1: total.add(try toThread { 1 } - 1)
-                        case 2: total.add(try blockOn { () async throws -> Int in await Task.yield(); return 0 })
+                        case 2:
+                            total.add(
+                                try blockOn { () async throws -> Int in
+                                    await Task.yield()
+                                    return 0
+                                })
                         default: try yield()
                         }
                         total.add()

@@ -13,7 +13,9 @@ import Swiftlet
 @Sendable func parkFor(_ milliseconds: Int) throws { try sleep(.milliseconds(milliseconds)) }
 
 alarm(20)  // a hang is a failure too
-@Sendable func check(_ what: String) { if swiftlet_thread_id() != swiftlet_process_id() { fail("\(what) left the loop") } }
+@Sendable func check(_ what: String) {
+    if swiftlet_thread_id() != swiftlet_process_id() { fail("\(what) left the loop") }
+}
 
 try EventLoop.run { () async throws -> Void in
     if EventLoop.executorMechanism != .defaultExecutor { fail("\(EventLoop.executorMechanism)") }
