@@ -20,10 +20,17 @@ import Testing
 
     @Test func joinAllWithACountGivesTheFirstToEnd() async throws {
         try await onLoop { () throws -> Void in
-            let fibers = [50, 10, 40, 20, 30].map { n in
+            let gates = (0..<5).map { _ in Waiter<Bool>() }
+            let fibers = [50, 10, 40, 20, 30].enumerated().map { index, n in
                 spawn {
-                    try nap(n)
+                    _ = try gates[index].wait()
                     return n
+                }
+            }
+            spawn {
+                for index in [1, 3, 4, 2, 0] {
+                    try yield()
+                    gates[index].resume(returning: true)
                 }
             }
             #expect(try joinAll(fibers, count: 2).map { $0.value } == [10, 20])
@@ -47,10 +54,17 @@ import Testing
 
     @Test func joinAllRethrowsTheEarliestFailureAtOnce() async throws {
         try await onLoop { () throws -> Void in
-            let fibers = [50, 10, 20].map { n in
+            let gates = (0..<3).map { _ in Waiter<Bool>() }
+            let fibers = [50, 10, 20].enumerated().map { index, n in
                 spawn {
-                    try nap(n)
+                    _ = try gates[index].wait()
                     throw Failure(n)
+                }
+            }
+            spawn {
+                for index in [1, 2, 0] {
+                    try yield()
+                    gates[index].resume(returning: true)
                 }
             }
             let slow = spawn { try sleep(.seconds(100)) }

@@ -38,6 +38,40 @@ import Testing
         #expect(status == 0, "its standard error says why")
     }
 
+    // In processes of their own: where many loops start at once, some turn takes long in earnest.
+    @Test(.disabled(if: Sanitizer.isThread, "the thread sanitizer holds signals back from a thread that computes"))
+    func aBusyTurnIsReportedOnceWithItsCulprit() async throws {
+        await #expect(processExitsWith: .success) {
+            ReportLog.begin()
+            try await onFreshThread { () throws -> Void in
+                try EventLoop.run(takesOver: false) { () throws -> Void in
+                    try nap(50)  // first calls take long too
+                    try spawn(name: "burner") { burnCPU(milliseconds: 150) }.join()
+                    try withTimeout(.seconds(10)) {
+                        while ReportLog.reports(containing: "burnCPU").isEmpty { try nap(5) }
+                    }
+                    try nap(100)
+                    let reports = ReportLog.reports(containing: "burnCPU")
+                    if reports.count != 1 || reports[0].kind != .blockedLoop { exit(2) }
+                }
+            }
+        }
+    }
+
+    @Test func theWatchdogCanBeTurnedOff() async throws {
+        await #expect(processExitsWith: .success) {
+            ReportLog.begin()
+            try await onFreshThread { () throws -> Void in
+                try EventLoop.run(takesOver: false) { () throws -> Void in
+                    try EventLoop.current.configuration.slowTurnLimit = nil
+                    try spawn { burnCPU(milliseconds: 200) }.join()
+                    try nap(100)
+                    if !ReportLog.reports(containing: "burnCPU").isEmpty { exit(2) }
+                }
+            }
+        }
+    }
+
     @Test func anUnretrievedErrorIsWritten() async throws {
         let result = try await #require(processExitsWith: .success, observing: [\.standardErrorContent]) {
             try await onFreshThread { () throws -> Void in
@@ -52,6 +86,13 @@ import Testing
             text.contains(
                 "swiftlet: unretrieved error: <Fiber lost finished> failed and nobody asked: Failure(number: 5)"))
     }
+}
+
+@inline(never)
+private func burnCPU(milliseconds: Int) {
+    let end = Deadline.after(.milliseconds(milliseconds))
+    var x = 0
+    while Deadline.now < end { x &+= 1 }
 }
 
 @inline(never)

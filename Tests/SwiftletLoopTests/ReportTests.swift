@@ -60,29 +60,6 @@ import Testing
         }
     }
 
-    @Test(.disabled(if: Sanitizer.isThread, "the thread sanitizer holds signals back from a thread that computes"))
-    func aBusyTurnIsReportedOnceWithItsCulprit() async throws {
-        try await onLoop { () throws -> Void in
-            let before = ReportLog.reports(containing: "burnCPUForTheWatchdog").count
-            let fiber = spawn { burnCPUForTheWatchdog(milliseconds: 350) }
-            try fiber.join()
-            try nap(60)
-            let reports = ReportLog.reports(containing: "burnCPUForTheWatchdog")
-            #expect(reports.count - before == 1, "\(ReportLog.reports(containing: "has not turned").map(\.message))")
-            #expect(reports.last?.kind == .blockedLoop)
-        }
-    }
-
-    @Test func theLimitCanBeSetAndShortTurnsAreFine() async throws {
-        try await onLoop { () throws -> Void in
-            try EventLoop.current.configuration.slowTurnLimit = nil
-            let before = ReportLog.reports(containing: "burnSilently").count
-            try spawn { burnSilently(milliseconds: 200) }.join()
-            try nap(60)
-            #expect(ReportLog.reports(containing: "burnSilently").count == before)
-        }
-    }
-
     @Test func aGroupWorksOnAllItsLoops() async throws {
         try await onFreshThread { () throws -> Void in
             try EventLoopGroup.with(count: 3) { (group) throws -> Void in
@@ -132,18 +109,4 @@ import Testing
             #expect(throws: (any Error).self) { try late.get(timeout: .seconds(5)) }
         }
     }
-}
-
-@inline(never)
-func burnCPUForTheWatchdog(milliseconds: Int) {
-    let end = Deadline.after(.milliseconds(milliseconds))
-    var x = 0
-    while Deadline.now < end { x &+= 1 }
-}
-
-@inline(never)
-func burnSilently(milliseconds: Int) {
-    let end = Deadline.after(.milliseconds(milliseconds))
-    var x = 0
-    while Deadline.now < end { x &+= 1 }
 }

@@ -122,7 +122,11 @@ final class Watchdog: Sendable {
                     now - watched.since > limit.nanosecondsClamped
                 else { continue }
                 watched.isReported = true
-                reports.append(describe(watched, for: now - watched.since))
+                var frames = unsafe [UnsafeMutableRawPointer?](repeating: nil, count: 40)
+                let count = unsafe swiftlet_backtrace_of_thread(watched.kernelID, &frames, CInt(frames.count))
+                unsafe blocked.append(
+                    Blocked(
+                        kernelID: watched.kernelID, nanoseconds: now - watched.since, frames: Array(frames.prefix(Int(count)))))
             }
             return (reports, isQuiet)
         }
@@ -130,14 +134,19 @@ final class Watchdog: Sendable {
         return isQuiet
     }
 
-    private func describe(_ watched: Watched, for nanoseconds: UInt64) -> Report {
-        var frames = unsafe [UnsafeMutableRawPointer?](repeating: nil, count: 40)
-        let count = unsafe swiftlet_backtrace_of_thread(watched.kernelID, &frames, CInt(frames.count))
-        let lines = unsafe frames.prefix(Int(count)).map { unsafe "    " + describeAddress($0) }
+    @safe
+    private struct Blocked {
+        let kernelID: CInt
+        let nanoseconds: UInt64
+        let frames: [UnsafeMutableRawPointer?]
+    }
+
+    private func describe(_ blocked: Blocked) -> Report {
+        let lines = unsafe blocked.frames.map { unsafe "    " + describeAddress($0) }
         return Report(
             .blockedLoop,
             """
-            the loop of thread \(watched.kernelID) has not turned for \(nanoseconds / 1_000_000) ms: something blocks \
+            the loop of thread \(blocked.kernelID) has not turned for \(blocked.nanoseconds / 1_000_000) ms: something blocks \
             or computes without waiting. Move it to toThread { }, or call yield() in it. It is here:
             \(lines.joined(separator: "\n"))
             """)
