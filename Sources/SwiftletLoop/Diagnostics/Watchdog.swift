@@ -101,8 +101,8 @@ final class Watchdog: Sendable {
     /// True when every loop sleeps, or stands outside its work.
     private func look() -> Bool {
         // The lock keeps loops from being closed while their counters are read and their thread is asked.
-        let (reports, isQuiet) = state.withLock { state -> ([Report], Bool) in
-            var reports: [Report] = []
+        let (blocked, isQuiet) = state.withLock { state -> ([Blocked], Bool) in
+            var blocked: [Blocked] = []
             var isQuiet = true
             let now = swiftlet_now()
             for (key, watched) in state.loops {
@@ -126,11 +126,13 @@ final class Watchdog: Sendable {
                 let count = unsafe swiftlet_backtrace_of_thread(watched.kernelID, &frames, CInt(frames.count))
                 unsafe blocked.append(
                     Blocked(
-                        kernelID: watched.kernelID, nanoseconds: now - watched.since, frames: Array(frames.prefix(Int(count)))))
+                        kernelID: watched.kernelID, nanoseconds: now - watched.since,
+                        frames: Array(frames.prefix(Int(count)))))
             }
-            return (reports, isQuiet)
+            return (blocked, isQuiet)
         }
-        for report in reports { report.post() }
+        // Finding the names takes long: without the lock, which loops need to begin and to end.
+        for loop in blocked { describe(loop).post() }
         return isQuiet
     }
 
