@@ -39,8 +39,6 @@ final class GreenletCore: StackOwner {
     /// For main: which occupant of the home stack it stands for.
     private var homeRun: UInt64 = 0
     private var isUnwinding = false
-    /// Cancels the wait of a stack that is parked in a loop; set by the loop's layer.
-    nonisolated(unsafe) package static var endWait: ((ContextPointer) -> Void)?
 
     init(
         name: String?, family: ObjectIdentifier, parent: AnyGreenlet, stackSize: Int,
@@ -232,12 +230,21 @@ final class GreenletCore: StackOwner {
         abandon()
     }
 
+    /// Cancels the wait of a body that is parked in a loop.
+    private func endWait() {
+        guard let context = unsafe context, let core = unsafe thread.pointee.core else { return }
+        let parked = unsafe context.pointee.parked ?? context
+        if unsafe parked.pointee.wait_id != 0 {
+            unsafe swiftlet_wait_decide_here(core, parked, parked.pointee.wait_id, CInt(SWIFTLET_OUTCOME_CANCELLED))
+        }
+    }
+
     override func unwind() {
         // A body that ignores the error by switching away is seen by `arrive`, which would begin anew without end.
         guard unsafe state == .active, !isMain, !isUnwinding, caller !== self else { return }
         if unsafe suspended == nil {
             // It waits in a loop: its wait ends by cancellation, and it unwinds from there.
-            unsafe GreenletCore.endWait?(context!)
+            endWait()
             return
         }
         isUnwinding = true
