@@ -1,4 +1,4 @@
-import CSwiftlet
+public import CSwiftlet
 public import SwiftletCoroutines
 
 /// What all fibers have in common, whatever they return.
@@ -22,8 +22,8 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     /// Somebody has looked at the result, or will.
     @usableFromInline @exclusivity(unchecked) final var isObserved = false
     final let line: UInt32
-    /// Runs the body and keeps its result; gone once it has begun.
-    @exclusivity(unchecked) final var start: ((AnyFiber) -> Void)?
+    /// Runs the body and keeps its result.
+    final let start: (AnyFiber) -> Void
     @usableFromInline @exclusivity(unchecked) final var result = ErasedValue()
     @usableFromInline @exclusivity(unchecked) final var failure: (any Error)?
     @exclusivity(unchecked) final var context: ContextPointer?
@@ -35,7 +35,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
 
     @usableFromInline
     init(_ start: @escaping (AnyFiber) -> Void, loop: UnsafeMutableRawPointer, file: StaticString, line: UInt32) {
-        unsafe self.start = start
+        self.start = start
         unsafe loopPointer = unsafe loop
         self.line = line
         unsafe self.file = unsafe file.utf8Start
@@ -63,7 +63,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
 
     /// It has ended, as its own loop's thread sees it. Another thread must ask that loop: it might see the end before the
     /// result.
-    @usableFromInline
+    @inlinable
     final var isFinishedHere: Bool {
         @inline(__always) get {
             guard let thread = unsafe swiftlet_thread_if_made() else { return false }
@@ -72,7 +72,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     }
 
     /// A queue item that owns a reference.
-    @usableFromInline
+    @inlinable
     final var retainedItem: UInt64 {
         @inline(__always) get { unsafe UInt64(Unmanaged.passRetained(self).toOpaque(), .fiber) }
     }
@@ -143,9 +143,12 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
 
     // MARK: Running
 
+    /// Frees what a body holds that will never run.
+    func forgetBody() { fatalError("AnyFiber.forgetBody is abstract") }
+
     /// Ends a fiber that will never run.
     final func finishUnstarted(_ reason: any Error) {
-        unsafe start = nil
+        forgetBody()
         unsafe failure = reason
         makeExtras().neverRan = true
         finished()

@@ -57,7 +57,7 @@ extension EventLoop {
         }
         unsafe fiber.state = .running
         unsafe fiber.context = unsafe context
-        unsafe fiber.start.take().unsafelyUnwrapped(fiber)
+        fiber.start(fiber)
         fiber.finished()
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
         unsafe context.pointee.owner = nil

@@ -24,6 +24,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// The runtime's spelling of this loop as an executor; set once by `makeExecutors`.
     @exclusivity(unchecked) var executors: LoopExecutors!
 
+    @exclusivity(unchecked) var sleeps = SleepTable()
+
     /// Waits that only another thread can end: while there are any, the loop is not deadlocked.
     @exclusivity(unchecked) var foreignWaits = 0
     @exclusivity(unchecked) var hasReportedDeadlock = false
@@ -195,6 +197,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         unsafe core.pointee.ready = unsafe swiftlet_ring()
         unsafe core.pointee.held = unsafe swiftlet_ring()
         unsafe swiftlet_timer_heap_destroy(&core.pointee.timers)
+        unsafe sleeps.destroy()
     }
 
     /// The thread runs its own stack, outside the loop: how long is its own business.

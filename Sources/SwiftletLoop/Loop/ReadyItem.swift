@@ -12,11 +12,14 @@ enum ReadyTag: UInt64 {
     case callback = 4
     case decision = 5
     case timeout = 6
+    case sleep = 7
 }
 
 extension UInt64 {
     static let tagMask: UInt64 = 15
+    static let tagWidth: UInt64 = 4
 
+    @inlinable
     @inline(__always)
     init(_ pointer: UnsafeMutableRawPointer, _ tag: ReadyTag) {
         self = UInt64(UInt(bitPattern: pointer)) | tag.rawValue
@@ -34,9 +37,6 @@ extension UInt64 {
 /// Something that the loop calls: from the ready queue, or when its time has come.
 class Callback {
     func run() { fatalError("Callback.run is abstract") }
-
-    /// It is still among the timers, but its time no longer matters.
-    var isObsolete: Bool { false }
 
     /// A queue item that owns a reference.
     var item: UInt64 { unsafe UInt64(Unmanaged.passRetained(self).toOpaque(), .callback) }
