@@ -136,7 +136,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
                     .item)
         }
         guard let parked = unsafe context?.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
-        if unsafe parked.pointee.wait_id != 0, unsafe !CancelScope.isShielded(context!) {
+        if unsafe parked.pointee.wait_id != 0, unsafe !CancelScope.isShielded(parked) {
             unsafe loop.decideHere(parked, parked.pointee.wait_id, .cancelled)
         }
     }

@@ -139,7 +139,7 @@ struct PendingWait {
         var limit = deadline?.nanoseconds ?? .max
         var limitingScope: CancelScope?
         if !isShielded {
-            if let scope = unsafe flow.pointee.scope {
+            if let scope = unsafe swiftlet_scope_of(context) {
                 let innermost = unsafe Unmanaged<CancelScope>.fromOpaque(scope).takeUnretainedValue()
                 if let nearest = try innermost.nearestDeadline(before: limit) {
                     limitingScope = nearest
@@ -163,12 +163,13 @@ struct PendingWait {
     func finish() throws -> WaitOutcome {
         let outcome: WaitOutcome
         let isInTask = unsafe swiftlet_current_task() != nil
-        if isInTask, !isShielded, unsafe !CancelScope.isShielded(flow) {
+        if isInTask, !isShielded, unsafe !CancelScope.isShielded(token.wait.thread.pointee.current) {
             outcome = withTaskCancellationRecord(token) { parkUntilLimit() }
         } else {
             outcome = parkUntilLimit()
         }
-        unsafe flow.pointee.parked = nil
+        // A flow whose fiber has ended while a greenlet that it let run waited is another's by now.
+        if unsafe flow.pointee.parked == token.wait.thread.pointee.current { unsafe flow.pointee.parked = nil }
         switch outcome {
         case .woken, .closed: return outcome
         case .timedOut:
@@ -199,10 +200,11 @@ struct PendingWait {
     private func blockUntilLimit() -> WaitOutcome {
         while true {
             if let outcome = unsafe WaitOutcome(rawValue: swiftlet_wait_block(token.wait, limit)) { return outcome }
-            guard !isShielded, let scope = unsafe flow.pointee.scope else { continue }
+            guard !isShielded, let scope = unsafe CancelScope.innermost(of: token.wait.thread.pointee.current) else {
+                continue
+            }
             do {
-                _ = try unsafe Unmanaged<CancelScope>.fromOpaque(scope).takeUnretainedValue().nearestDeadline(
-                    before: .max)
+                _ = try scope.nearestDeadline(before: .max)
             } catch {
                 unsafe swiftlet_wait_decide_elsewhere(token.wait, WaitOutcome.cancelled.rawValue)
             }
