@@ -105,7 +105,8 @@ struct swiftlet_thread {
   void *greenlet_origin;               // the greenlet that hands over control; set before a switch, taken after it
   bool greenlet_throws;                // it does so by an error
   bool traces_greenlets;
-  void *abandoned;                     // see swiftlet_thread.c
+  void *abandoned;                     // see thread.c
+  void *signal_stack;                  // made for this thread, or NULL
   swiftlet_inbox inbox;                // messages of other threads for the loop
   // Waiting without a loop blocks here; the pending wait is under the lock, since another thread decides it.
   pthread_mutex_t blocking_lock;

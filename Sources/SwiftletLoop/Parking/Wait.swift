@@ -23,6 +23,8 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
     case task = 6
     case waiter = 7
     case deadline = 8
+    case stop = 30
+    case otherLoop = 31
 
     public var description: String {
         switch self {
@@ -35,11 +37,21 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
         case .task: "a Swift task"
         case .waiter: "a Waiter"
         case .deadline: "a deadline"
+        case .stop: "stop()"
+        case .otherLoop: "a fiber of another loop"
         }
     }
 
     /// Only code on the waiting loop can end such a wait; so a loop with nothing else is deadlocked for certain.
     var isLocal: Bool { self == .fiber }
+
+    /// Something is under way outside the loop that will end such a wait.
+    var isExternal: Bool {
+        switch self {
+        case .sleep, .readable, .writable, .thread, .otherLoop, .deadline: true
+        default: false
+        }
+    }
 }
 
 /// One pending wait. A value that may be copied and kept: once the wait has been decided, deciding again does nothing.
