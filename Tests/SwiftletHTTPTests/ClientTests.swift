@@ -2,6 +2,7 @@ import Glibc
 import HTTPTypes
 import Swiftlet
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SwiftletHTTP

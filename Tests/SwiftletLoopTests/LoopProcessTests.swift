@@ -21,20 +21,7 @@ import Testing
 
     /// A program of its own: in a test process the main actor is not on the main thread.
     @Test func theMainLoopTakesOverEverything() async throws {
-        let status = try await onFreshThread { () throws -> CInt in
-            var path = [CChar](repeating: 0, count: 4_096)
-            let count = readlink("/proc/self/exe", &path, path.count - 1)
-            try #require(count > 0)
-            let own = String(decoding: path[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            let program = own.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/TakeoverProgram"
-            var process: pid_t = 0
-            var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), nil]
-            defer { free(arguments[0]) }
-            try #require(posix_spawn(&process, program, nil, nil, &arguments, environ) == 0)
-            var status: CInt = 0
-            while waitpid(process, &status, 0) < 0, errno == EINTR {}
-            return status
-        }
+        let status = try await onFreshThread { () throws -> CInt in try runTakeoverProgram("takeover") }
         #expect(status == 0, "its standard error says why")
     }
 

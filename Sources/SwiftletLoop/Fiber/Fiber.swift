@@ -36,7 +36,10 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
 
     /// What the body returned; `nil` before its end and after a failure.
     @inlinable
-    public var value: Value? { unsafe isSuccess ? result.value(as: Value.self) : nil }
+    public var value: Value? { unsafe isFinished && isSuccess ? result.value(as: Value.self) : nil }
+
+    /// How it ended; after its end.
+    final var outcome: Result<Value, any Error> { value.map { .success($0) } ?? .failure(failureToThrow()) }
 
     /// Waits for the end and returns what the body returned.
     ///

@@ -83,7 +83,7 @@ extension EventLoop {
 
     /// Runs the loop until `stop()`. From the thread's own stack, or from a fiber, which then waits.
     public func runForever() throws {
-        _ = try makeStopWaiter().wait(.other)
+        _ = try makeStopWaiter().wait(.stop)
     }
 
     private func makeStopWaiter() -> Waiter<Void> {
@@ -105,15 +105,19 @@ extension EventLoop {
 
     private static let shared = Locked<EventLoop?>(nil)
 
-    /// Runs synchronous code that parks on a loop of a thread of its own, for tasks that are on no loop.
-    @usableFromInline
-    static func onSharedLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        let loop = try shared.withLock { shared in
+    static func sharedLoop() throws -> EventLoop {
+        try shared.withLock { shared in
             if let shared { return shared }
             let made = try startOnThread(name: "swiftlet-shared")
             shared = made
             return made
         }
+    }
+
+    /// Runs synchronous code that parks on a loop of a thread of its own, for tasks that are on no loop.
+    @usableFromInline
+    static func onSharedLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        let loop = try sharedLoop()
         // The same task goes there, so that its cancellation, priority and task-local values go along.
         return try await withTaskExecutorPreference(loop.taskExecutor) { @concurrent in try body() }
     }
@@ -126,7 +130,7 @@ extension EventLoop {
                 let loop = try EventLoop.current
                 let stopped = loop.makeStopWaiter()  // before anybody else can call stop()
                 started.resume(returning: loop)
-                _ = try stopped.wait(.other)
+                _ = try stopped.wait(.stop)
                 try loop.close()
             } catch {
                 started.resume(throwing: error)

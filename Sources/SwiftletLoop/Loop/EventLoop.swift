@@ -1,6 +1,7 @@
 public import CSwiftlet
 import Glibc
 import SwiftletCoroutines
+import Synchronization
 
 /// One thread's scheduler: runs fibers, Swift jobs and callbacks, fires timers, and waits for descriptors.
 ///
@@ -29,8 +30,13 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// Waits that only another thread can end: while there are any, the loop is not deadlocked.
     @exclusivity(unchecked) var foreignWaits = 0
     @exclusivity(unchecked) var hasReportedDeadlock = false
+    /// Since when nothing has come that could wake anybody: 0 while something does, `.max` when that has been looked into.
+    @exclusivity(unchecked) var quietSince: UInt64 = 0
     let stopWaiters = Locked<[Waiter<Void>]>([])
-    @exclusivity(unchecked) private(set) var isClosed = false
+    /// Written by its own thread; others ask whether messages to it make sense.
+    private let hasClosed = Atomic<Bool>(false)
+    var isClosed: Bool { hasClosed.load(ordering: .relaxed) }
+    let hasLostJobs = Atomic<Bool>(false)
     /// Options that reports and scheduling look at.
     public var configuration = Configuration()
 
@@ -38,6 +44,9 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     public struct Configuration: Sendable {
         /// A turn that takes longer is reported with the backtrace of what it ran; `nil` turns the watchdog off.
         public var slowTurnLimit: Duration? = .milliseconds(100)
+        /// How long nothing may happen, with nothing left that could happen, until a deadlock is thought likely; `nil` turns
+        /// the report off. Fibers that wait for one another's ends are noticed at once in any case.
+        public var deadlockReportDelay: Duration? = .seconds(1)
         /// Lets jobs of the main actor and of the loop's serial executor run while one of them is parked, as gevent
         /// would. Off: isolated synchronous code stays atomic, as Swift promises.
         public var interleavesIsolatedJobs = false
@@ -142,11 +151,15 @@ public final class EventLoop: Hashable, @unchecked Sendable {
 
     // MARK: Ending
 
-    /// Closes the loop of the calling thread: cancels its fibers, runs them to their end, and gives its resources back.
+    /// Closes the loop of the calling thread: cancels its fibers, runs them to their end, and gives its resources back. What
+    /// stays of it is less than a kilobyte: fibers and executors refer to their loop for as long as they like.
+    ///
+    /// Tasks are not cancelled. One that would go on on the loop afterwards stays suspended for ever, and who awaits it too;
+    /// the first is reported (`Report.Kind.closedLoop`).
     ///
     /// - Throws: `LoopError.wrongThread`, `.closedFromInside` from a fiber or task of the loop itself.
     public func close() throws {
-        guard unsafe !isClosed else { return }
+        guard !isClosed else { return }
         guard isCurrent else { throw LoopError.wrongThread }
         guard unsafe thread.pointee.current == swiftlet_thread_root(thread) else {
             throw LoopError.closedFromInside
@@ -156,20 +169,21 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     }
 
     private func threadEnds() {
-        if unsafe !isClosed { end() }
+        if !isClosed { end() }
     }
 
     private func end() {
         cancelAllFibers()
         // Whoever posted was told that it would run, and may wait for it; who is refused finds every fiber ended.
         while unsafe !swiftlet_inbox_refuse_if_empty(inbox) { runLateMessages() }
-        unsafe isClosed = true
+        hasClosed.store(true, ordering: .relaxed)
         Watchdog.shared.forget(self)
         dropQueued()
         unsafe thread.pointee.core = nil
         unsafe thread.pointee.loop = nil
         unsafe swiftlet_inbox_close(inbox)
         unsafe descriptors.close()
+        unsafe descriptors = nil
         EventLoop.closedLoops.withLock { $0.append(self) }
     }
 
@@ -189,6 +203,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     private func dropQueued() {
         var items = unsafe (0..<core.pointee.timers.count).map { unsafe core.pointee.timers.timers[$0].item }
         while case let item = unsafe swiftlet_ring_pop(&core.pointee.ready), item != 0 { items.append(item) }
+        while case let item = unsafe swiftlet_ring_pop(&core.pointee.held), item != 0 { items.append(item) }
+        if items.contains(where: { $0.tag == .job || $0.tag == .isolatedJob }) { reportLostJobs() }
         for item in items where item.tag == .fiber || item.tag == .callback {
             unsafe Unmanaged<AnyObject>.fromOpaque(item.pointer).release()
         }

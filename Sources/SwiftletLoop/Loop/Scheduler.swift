@@ -166,15 +166,9 @@ extension EventLoop {
             if deadline <= now { return }
             timeout = Int64(clamping: deadline - now)
         }
-        var suspicion: DeadlockReport?
         if timeout < 0 {
-            switch deadlockVerdict() {
-            case .certain: return
-            case .likely(let report):
-                suspicion = report
-                timeout = 1_000_000_000
-            case .none: break
-            }
+            guard let patience = deadlockPatience() else { return }
+            timeout = patience
         }
         guard unsafe swiftlet_inbox_prepare_sleep(inbox) else { return }
         unsafe swiftlet_counter_set(&core.pointee.is_polling, 1)
@@ -185,9 +179,6 @@ extension EventLoop {
         unsafe swiftlet_inbox_end_sleep(inbox)
         fireDueTimers()
         takeInbox()
-        if let suspicion, unsafe swiftlet_ring_count(&core.pointee.ready) == 0 {
-            unsafe hasReportedDeadlock = true
-            Report(.deadlock, "\(suspicion)\n(some task of this loop may still be resumed by another thread)").post()
-        }
+        if unsafe swiftlet_ring_count(&core.pointee.ready) == 0 { lookForDeadlock() } else { unsafe quietSince = 0 }
     }
 }

@@ -80,7 +80,9 @@ final class OffloadPool: @unchecked Sendable {
             unsafe clock_gettime(CLOCK_REALTIME, &limit)
             limit.tv_sec += 10
             state.idle += 1
+            ServiceThreads.enter()
             let status = unsafe pthread_cond_timedwait(condition, mutex, &limit)
+            ServiceThreads.leave()
             state.idle -= 1
             if status == ETIMEDOUT, state.head == state.queue.count {
                 state.threads -= 1

@@ -87,6 +87,9 @@ public final class Waiter<Value>: @unchecked Sendable {
         return nil
     }
 
+    /// Nothing has been provided yet.
+    var isEmpty: Bool { decided() == nil }
+
     private func decided() -> Result<Value, any Error>? {
         state.withLock { state in
             if case .decided(let result) = state { return result }

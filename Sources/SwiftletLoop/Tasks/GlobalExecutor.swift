@@ -70,7 +70,7 @@ extension EventLoop {
 
         var isMainExecutor: Bool { true }
 
-        func enqueue(_ job: consuming ExecutorJob) { loop.submit(UnownedJob(job).item(.isolatedJob)) }
+        func enqueue(_ job: consuming ExecutorJob) { loop.submitJob(UnownedJob(job).item(.isolatedJob)) }
 
         func checkIsolated() { precondition(loop.isCurrent, "not on the main actor") }
 
@@ -92,7 +92,7 @@ extension EventLoop {
 
         init(_ loop: EventLoop) { self.loop = loop }
 
-        func enqueue(_ job: consuming ExecutorJob) { loop.submit(UnownedJob(job).item(.job)) }
+        func enqueue(_ job: consuming ExecutorJob) { loop.submitJob(UnownedJob(job).item(.job)) }
 
         func enqueue<C: Clock>(
             _ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C
@@ -114,7 +114,7 @@ extension EventLoop {
             let deadline = Deadline.after(delay).nanoseconds
             let item = job.item(.job)
             if isCurrent { return scheduleTimer(for: item, at: deadline) }
-            perform { self.scheduleTimer(for: item, at: deadline) }
+            if !perform({ self.scheduleTimer(for: item, at: deadline) }) { reportLostJobs() }
         }
     }
 #endif
