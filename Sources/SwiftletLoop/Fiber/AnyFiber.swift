@@ -155,6 +155,10 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     final func finished() {
         unsafe state = .finished
         unsafe context = nil
+        // Its scope first: a sibling that waits for this fiber is cancelled, instead of failing with the same error.
+        if let membership = unsafe extras?.membership.take() {
+            unsafe membership.scope.childEnded(membership.number, failure)
+        }
         while let node = unsafe joiners {
             unsafe joiners = unsafe node.pointee.next
             unsafe node.pointee.complete(on: loop)
@@ -183,6 +187,8 @@ final class FiberExtras {
     var neverRan = false
     var isDelayed = false
     var locals: [ObjectIdentifier: Any] = [:]
+    /// The spawn scope that it is a child of, and its number there.
+    var membership: (scope: SpawnScope, number: Int)?
     private var links: [(id: Int, body: (AnyFiber) throws -> Void)] = []
     private var lastLink = 0
 

@@ -105,17 +105,30 @@ extension EventLoop {
 
     private static let shared = Locked<EventLoop?>(nil)
 
-    /// Runs synchronous code that parks on a loop of a thread of its own, for tasks that are on no loop.
-    @usableFromInline
-    static func onSharedLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        let loop = try shared.withLock { shared in
+    private static func sharedLoop() throws -> EventLoop {
+        try shared.withLock { shared in
             if let shared { return shared }
             let made = try startOnThread(name: "swiftlet-shared")
             shared = made
             return made
         }
+    }
+
+    /// Runs synchronous code that parks on a loop of a thread of its own, for tasks that are on no loop.
+    @usableFromInline
+    static func onSharedLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         // The same task goes there, so that its cancellation, priority and task-local values go along.
-        return try await withTaskExecutorPreference(loop.taskExecutor) { @concurrent in try body() }
+        try await withTaskExecutorPreference(sharedLoop().taskExecutor) { @concurrent in try body() }
+    }
+
+    /// Runs async code of the calling task on the loop that runs the caller, else on the shared one.
+    @concurrent
+    package static func onLoop<Value: Sendable>(
+        _ body: @escaping @Sendable (EventLoop) async throws -> Value
+    ) async throws -> Value {
+        if let loop = carrier { return try await body(loop) }
+        let loop = try sharedLoop()
+        return try await withTaskExecutorPreference(loop.taskExecutor) { @concurrent in try await body(loop) }
     }
 
     /// Starts a thread that runs a loop until `stop()`.

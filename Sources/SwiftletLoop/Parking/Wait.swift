@@ -23,6 +23,7 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
     case task = 6
     case waiter = 7
     case deadline = 8
+    case children = 16
 
     public var description: String {
         switch self {
@@ -35,11 +36,12 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
         case .task: "a Swift task"
         case .waiter: "a Waiter"
         case .deadline: "a deadline"
+        case .children: "the children of a spawn scope"
         }
     }
 
     /// Only code on the waiting loop can end such a wait; so a loop with nothing else is deadlocked for certain.
-    var isLocal: Bool { self == .fiber }
+    var isLocal: Bool { self == .fiber || self == .children }
 }
 
 /// One pending wait. A value that may be copied and kept: once the wait has been decided, deciding again does nothing.
