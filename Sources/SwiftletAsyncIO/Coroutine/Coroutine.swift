@@ -1,4 +1,4 @@
-import SwiftletCoroutines
+public import SwiftletCoroutines
 public import Synchronization
 
 /// An async computation as a value: cold, it runs when it is awaited or made a task, and once. asyncio's coroutine
@@ -57,7 +57,11 @@ public final class Coroutine<Value: Sendable>: AnyCoroutine, Awaitable, @uncheck
     func run() async throws -> Value {
         try begin()
         defer { stage.store(Stage.closed.rawValue, ordering: .releasing) }
-        return try await body.take().unsafelyUnwrapped()
+        do {
+            return try await body.take().unsafelyUnwrapped()
+        } catch is StopIteration {
+            throw CoroutineError.raisedStopIteration
+        }
     }
 
     override func dropBody() { body = nil }

@@ -8,6 +8,10 @@ public enum CoroutineError: Error, Hashable, CustomStringConvertible {
     case notAwaitable(type: String)
     /// A task cannot wait for its own end.
     case awaitsItself(task: String)
+    /// `StopIteration` left its body.
+    case raisedStopIteration
+    /// What `makeAwaitIterator()` returned is none.
+    case notAwaitIterator(type: String)
     /// It runs, so only its task can be ended.
     case closedWhileRunning(coroutine: String)
 
@@ -20,6 +24,9 @@ public enum CoroutineError: Error, Hashable, CustomStringConvertible {
         case .notAwaitable(let type): "object \(type) can't be used in 'await' expression"
         case .awaitsItself(let task):
             "Task cannot await on itself: \(task) would never end; return the value, or await another task"
+        case .raisedStopIteration:
+            "coroutine raised StopIteration: return from the body to end it, or throw an error of your own"
+        case .notAwaitIterator(let type): "makeAwaitIterator() returned non-iterator of type '\(type)'"
         case .closedWhileRunning(let coroutine):
             "coroutine \(coroutine) has begun and cannot be closed: cancel the task that runs it"
         }

@@ -7,6 +7,8 @@ final class LoopState: LoopAttachment, @unchecked Sendable {
     unowned(unsafe) let loop: EventLoop
     /// Strong: asyncio's own loop forgets tasks that nobody else holds.
     var tasks: [ObjectIdentifier: any AnyLoopTask] = [:]
+    /// Begun and not yet ended: closed when the loop ends.
+    var generators: [ObjectIdentifier: any AnyAsyncGenerator] = [:]
     var readers: [CInt: DescriptorWatch] = [:]
     var writers: [CInt: DescriptorWatch] = [:]
     var signals: [CInt: SignalWatch] = [:]
@@ -31,6 +33,15 @@ final class LoopState: LoopAttachment, @unchecked Sendable {
     }
 
     private struct WeakWaiter { weak var waiter: Waiter<Void>? }
+
+    func loopEnds() {
+        if generators.isEmpty { return }
+        do {
+            try shielded { try blockOn { [loop] in await loop.closeAsyncGenerators() } }
+        } catch {
+            Report(.deadlock, "while async generators were closed: \(error)").post()
+        }
+    }
 
     func loopCloses() {
         for signal in signals.values { signal.end() }

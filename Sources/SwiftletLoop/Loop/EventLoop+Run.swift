@@ -65,6 +65,7 @@ extension EventLoop {
         if takesOver, isMainThread { try installAsGlobalExecutor() }
         let result = Result { try body(loop) }
         if executorMechanism == .defaultExecutor, isMainThread {
+            unsafe loop.attachment?.loopEnds()
             loop.cancel(loop.liveFibers())  // it stays open: the runtime's executors refer to it
         } else {
             try loop.close()

@@ -169,6 +169,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     }
 
     private func end() {
+        unsafe attachment?.loopEnds()
         cancelAllFibers()
         // Whoever posted was told that it would run, and may wait for it; who is refused finds every fiber ended.
         while unsafe !swiftlet_inbox_refuse_if_empty(inbox) { runLateMessages() }
@@ -231,6 +232,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
 
 /// What a layer above keeps with a loop, and for as long.
 package protocol LoopAttachment: AnyObject {
+    /// The loop's program has ended; the loop still runs what is waited for here. Called on its thread's own stack.
+    func loopEnds()
     /// The loop has ended: nothing will run on it any more. Called on its thread.
     func loopCloses()
 }
