@@ -1,4 +1,4 @@
-import SwiftletLoop
+public import SwiftletLoop
 import Synchronization
 
 /// Runs coroutines together and answers their values, in the order of the arguments.
@@ -12,15 +12,14 @@ import Synchronization
 ///
 /// Cancellation: cancels all of them, waits for their ends, and throws.
 /// - Throws: the first error; `CancellationError`; `CoroutineError.alreadyAwaited`.
+@inlinable
 public func gather<Value>(_ coroutines: [Coroutine<Value>]) async throws -> [Value] {
     if coroutines.isEmpty { return [] }
-    guard let loop = EventLoop.carrier else { return try await onSharedLoop { try await gather(coroutines) } }
-    let (distinct, places) = withoutDuplicates(coroutines)
-    let gathering = Gathering(distinct, on: loop, endsAtFirstError: true)
-    try await gathering.run()
-    let values = gathering.values
-    if let places { return places.map { values[$0]! } }
-    return values.map { $0! }
+    guard let loop = runningLoop else { return try await onSharedLoop { try await gather(coroutines) } }
+    let places = placesOfDuplicates(coroutines)
+    let (values, _) = try await runTogether(places?.distinct ?? coroutines, on: loop, endsAtFirstError: true)
+    if let places { return places.indices.map { values.values[$0]! } }
+    return (0..<values.count).map { values.values[$0]! }
 }
 
 /// Waits for futures or tasks together and answers their values, in the order of the arguments.
@@ -38,12 +37,11 @@ public func gather<Value>(_ futures: [Future<Value>]) async throws -> [Value] {
 /// `return_exceptions`.
 public func gatherResults<Value>(_ coroutines: [Coroutine<Value>]) async throws -> [Result<Value, any Error>] {
     if coroutines.isEmpty { return [] }
-    guard let loop = EventLoop.carrier else { return try await onSharedLoop { try await gatherResults(coroutines) } }
-    let (distinct, places) = withoutDuplicates(coroutines)
-    let gathering = Gathering(distinct, on: loop, endsAtFirstError: false)
-    try await gathering.run()
-    return (places ?? Array(distinct.indices)).map { index in
-        gathering.errors[index].map { .failure($0) } ?? .success(gathering.values[index]!)
+    guard let loop = runningLoop else { return try await onSharedLoop { try await gatherResults(coroutines) } }
+    let places = placesOfDuplicates(coroutines)
+    let (values, errors) = try await runTogether(places?.distinct ?? coroutines, on: loop, endsAtFirstError: false)
+    return (places?.indices ?? Array(coroutines.indices)).map { index in
+        errors[index].map { .failure($0) } ?? .success(values.values[index]!)
     }
 }
 
@@ -96,12 +94,29 @@ private func waitForAll(_ futures: [AnyFuture], endsAtFirstError: Bool) async th
     if first.state == .failed || first.state == .cancelled { try first.checkResult() }
 }
 
-/// Coroutines without repetitions, and where each argument's is, unless there are none.
-private func withoutDuplicates<Value>(_ coroutines: [Coroutine<Value>]) -> ([Coroutine<Value>], [Int]?) {
-    // One that is already marked cannot be told from one that ran: so identities are compared.
-    var seen = Set<ObjectIdentifier>(minimumCapacity: coroutines.count)
-    for coroutine in coroutines { seen.insert(ObjectIdentifier(coroutine)) }
-    if seen.count == coroutines.count { return (coroutines, nil) }
+@inlinable
+func runTogether<Value>(
+    _ coroutines: [Coroutine<Value>], on loop: EventLoop, endsAtFirstError: Bool
+) async throws -> (GatheredValues<Value>, errors: [Int: any Error]) {
+    let values = GatheredValues<Value>(count: coroutines.count)
+    let gathering = Gathering(
+        count: coroutines.count, on: loop, endsAtFirstError: endsAtFirstError,
+        step: { index in values.values[index] = try await coroutines[index].run() },
+        discard: { index in coroutines[index].discard() })
+    try await gathering.run()
+    return (values, gathering.errors)
+}
+
+/// Coroutines without repetitions, and where each argument's is; `nil` when none is given twice.
+@inlinable
+func placesOfDuplicates<Value>(_ coroutines: [Coroutine<Value>]) -> (distinct: [Coroutine<Value>], indices: [Int])? {
+    let mark = AnyCoroutine.nextMark()
+    for coroutine in coroutines where coroutine.isMarked(mark) { return withoutDuplicates(coroutines) }
+    return nil
+}
+
+@usableFromInline
+func withoutDuplicates<Value>(_ coroutines: [Coroutine<Value>]) -> (distinct: [Coroutine<Value>], indices: [Int]) {
     var indices: [ObjectIdentifier: Int] = [:]
     var distinct: [Coroutine<Value>] = []
     let places = coroutines.map { coroutine in
@@ -114,7 +129,11 @@ private func withoutDuplicates<Value>(_ coroutines: [Coroutine<Value>]) -> ([Cor
     return (distinct, places)
 }
 
+/// The loop that runs the caller.
+@usableFromInline var runningLoop: EventLoop? { EventLoop.carrier }
+
 /// Runs async code that needs a loop on the shared one, for tasks that are on no loop.
+@usableFromInline
 func onSharedLoop<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
     let loop = try EventLoop.sharedLoop()
     return try await withTaskExecutorPreference(loop.taskExecutor) { @concurrent in try await body() }

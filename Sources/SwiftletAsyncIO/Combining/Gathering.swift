@@ -1,4 +1,4 @@
-import SwiftletLoop
+public import SwiftletLoop
 
 /// Runs many coroutines with as few tasks as possible. Everything happens on the loop's thread.
 ///
@@ -9,30 +9,45 @@ import SwiftletLoop
 /// and descriptors are not kept waiting.
 ///
 /// While the list is not empty, the worker made last is in the queue: whoever takes from the list sees to that.
-final class Gathering<Value: Sendable>: @unchecked Sendable {
-    private static var turnsPerWorker: Int { 64 }
+///
+/// It knows no values: `step` is a closure of the caller's, who is compiled for the values' type.
+@usableFromInline
+final class Gathering: @unchecked Sendable {
+    private static let turnsPerWorker = 64
 
     private let loop: EventLoop
+    private let count: Int
     private let endsAtFirstError: Bool
+    private let step: @Sendable (Int) async throws -> Void
+    private let discard: @Sendable (Int) -> Void
     private let completion: Future<Void>
-    private var coroutines: [Coroutine<Value>]
-    private var next = 0
-    private var remaining: Int
-    private var isCancelled = false
-    private var workers: [Task<Void, Never>] = []
-    private(set) var values: [Value?]
-    private(set) var errors: [Int: any Error] = [:]
+    @exclusivity(unchecked) private var next = 0
+    @exclusivity(unchecked) private var remaining: Int
+    @exclusivity(unchecked) private var workers: [Task<Void, Never>] = []
+    @usableFromInline @exclusivity(unchecked) private(set) var errors: [Int: any Error] = [:]
 
-    init(_ coroutines: [Coroutine<Value>], on loop: EventLoop, endsAtFirstError: Bool) {
+    /// - Parameters:
+    ///   - count: how many coroutines there are.
+    ///   - loop: the caller's.
+    ///   - endsAtFirstError: whether `run` throws the first error at once.
+    ///   - step: runs one to its end.
+    ///   - discard: called for one that will not run.
+    @usableFromInline
+    init(
+        count: Int, on loop: EventLoop, endsAtFirstError: Bool, step: @escaping @Sendable (Int) async throws -> Void,
+        discard: @escaping @Sendable (Int) -> Void
+    ) {
+        self.count = count
         self.loop = loop
         self.endsAtFirstError = endsAtFirstError
-        self.coroutines = coroutines
+        self.step = step
+        self.discard = discard
         completion = Future(on: loop)
-        remaining = coroutines.count
-        values = Array(repeating: nil, count: coroutines.count)
+        remaining = count
     }
 
     /// - Throws: the first error, if that ends it; `CancellationError`.
+    @usableFromInline
     func run() async throws {
         startWorker()
         do {
@@ -46,26 +61,27 @@ final class Gathering<Value: Sendable>: @unchecked Sendable {
     }
 
     private func startWorker() {
-        workers.append(Task(executorPreference: loop.preferenceOrDefault) { await self.work() })
+        // No task of the program's own: what it runs is not the caller's task.
+        CurrentTask.$value.withValue(nil) {
+            workers.append(Task(executorPreference: loop.preferenceOrDefault) { await self.work() })
+        }
     }
 
     private func work() async {
-        if next < coroutines.count { startWorker() }
-        await CurrentTask.$value.withValue(nil) {
-            for _ in 0..<Self.turnsPerWorker {
-                guard next < coroutines.count else { return }
-                let index = next
-                next += 1
-                do {
-                    values[index] = try await coroutines[index].run()
-                } catch {
-                    failed(index, error)
-                }
-                remaining -= 1
-                if remaining == 0 { end() }
-                // A coroutine has cancelled its task: that is not for the others.
-                if Task.isCancelled { return }
+        if next < count { startWorker() }
+        for _ in 0..<Self.turnsPerWorker {
+            guard next < count else { return }
+            let index = next
+            next += 1
+            do {
+                try await step(index)
+            } catch {
+                failed(index, error)
             }
+            remaining -= 1
+            if remaining == 0 { end() }
+            // A coroutine has cancelled its task: that is not for the others.
+            if Task.isCancelled { return }
         }
     }
 
@@ -80,10 +96,28 @@ final class Gathering<Value: Sendable>: @unchecked Sendable {
 
     /// Those that have not begun never do; the others are waited for.
     private func cancel() async {
-        isCancelled = true
-        for coroutine in coroutines[next...] { coroutine.discard() }
-        next = coroutines.count
+        for index in next..<count { discard(index) }
+        next = count
         for worker in workers { worker.cancel() }
         for worker in workers { await worker.value }
+    }
+}
+
+/// The values of a gathering, each written once by its coroutine.
+@usableFromInline
+final class GatheredValues<Value: Sendable>: @unchecked Sendable {
+    @usableFromInline let values: UnsafeMutablePointer<Value?>
+    @usableFromInline let count: Int
+
+    @inlinable
+    init(count: Int) {
+        self.count = count
+        values = .allocate(capacity: count)
+        values.initialize(repeating: nil, count: count)
+    }
+
+    deinit {
+        values.deinitialize(count: count)
+        values.deallocate()
     }
 }

@@ -100,7 +100,23 @@ public class AnyCoroutine: CustomStringConvertible, @unchecked Sendable {
 
     func dropBody() {}
 
+    // A gathering that meets its own mark has met a coroutine twice. Not atomic as a whole: two threads that gather the
+    // same one get an error anyway.
+    @usableFromInline final let mark = Atomic<UInt>(0)
+    private static let lastMark = Atomic<UInt>(0)
+
+    @usableFromInline
+    static func nextMark() -> UInt { lastMark.add(1, ordering: .relaxed).newValue }
+
+    @inlinable
+    final func isMarked(_ new: UInt) -> Bool {
+        if mark.load(ordering: .relaxed) == new { return true }
+        mark.store(new, ordering: .relaxed)
+        return false
+    }
+
     /// A task that was cancelled before its first run.
+    @usableFromInline
     final func discard() {
         let (exchanged, _) = stage.compareExchange(
             expected: Stage.created.rawValue, desired: Stage.closed.rawValue, ordering: .acquiringAndReleasing)

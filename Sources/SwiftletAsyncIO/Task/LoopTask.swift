@@ -50,10 +50,12 @@ public final class LoopTask<Value: Sendable>: Future<Value>, AnyLoopTask, TaskIn
         let state = loop.asyncState
         state.tasks[ObjectIdentifier(self)] = self
         let preference = loop.preferenceOrDefault
-        let made =
+        // Bound here, where the task is made, which copies it: binding in the task itself would cost it two more turns.
+        let made = CurrentTask.$value.withValue(self) {
             eagerly
-            ? Task.immediate(executorPreference: preference) { await self.run() }
-            : Task(executorPreference: preference) { await self.run() }
+                ? Task.immediate(executorPreference: preference) { await self.run() }
+                : Task(executorPreference: preference) { await self.run() }
+        }
         if !isDone { runner = made }
     }
 
@@ -63,14 +65,12 @@ public final class LoopTask<Value: Sendable>: Future<Value>, AnyLoopTask, TaskIn
             coroutine.discard()
             finish(.cancelled)
         } else {
-            await CurrentTask.$value.withValue(self) {
-                do {
-                    succeed(try await coroutine.run())
-                } catch is CancellationError {
-                    finish(.cancelled)
-                } catch {
-                    fail(error)
-                }
+            do {
+                succeed(try await coroutine.run())
+            } catch is CancellationError {
+                finish(.cancelled)
+            } catch {
+                fail(error)
             }
         }
         runner = nil

@@ -12,6 +12,7 @@ enum ReadyTag: UInt64 {
     case callback = 4
     case decision = 5
     case timeout = 6
+    case plainJob = 7
 }
 
 extension UInt64 {
