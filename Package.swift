@@ -22,6 +22,7 @@ let package = Package(
         .library(name: "Swiftlet", targets: ["Swiftlet"]),
         .library(name: "SwiftletCoroutines", targets: ["SwiftletCoroutines"]),
         .library(name: "SwiftletLoop", targets: ["SwiftletLoop"]),
+        .library(name: "SwiftletAsyncIO", targets: ["SwiftletAsyncIO"]),
         .library(name: "SwiftletHTTP", targets: ["SwiftletHTTP"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
@@ -37,7 +38,10 @@ let package = Package(
             name: "SwiftletNet", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
             swiftSettings: settings),
         .target(
-            name: "Swiftlet", dependencies: ["SwiftletCoroutines", "SwiftletLoop", "SwiftletNet"],
+            name: "SwiftletAsyncIO", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
+        .target(
+            name: "Swiftlet", dependencies: ["SwiftletAsyncIO", "SwiftletCoroutines", "SwiftletLoop", "SwiftletNet"],
             swiftSettings: settings),
         .target(name: "SwiftletHTTP", dependencies: ["Swiftlet", httpTypes], swiftSettings: settings),
         .executableTarget(
@@ -62,6 +66,9 @@ let package = Package(
             dependencies: ["CSwiftlet", "SwiftletCoroutines", "CTestSupport", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SwiftletLoopTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport", "TakeoverProgram"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletAsyncIOTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "SwiftletNetTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),

@@ -25,6 +25,8 @@ BARS = (
     Bar("fiber_yield", "swiftlet", 0.45, "go-gosched"),
     Bar("spawn_join", "swiftlet-fiber", 0.8, "tokio"),
     Bar("spawn_join", "swiftlet-task", 0.7, "swift-task"),
+    Bar("gather", "swiftlet", 0.5, "swift-task"),
+    Bar("timers", "swiftlet", 150, size=1_000_000),
     Bar("park", "swiftlet", 0.2, "swift-continuation-own-loop"),
     Bar("memory", "swiftlet-fiber", 4700, size=100_000),
     Bar("memory", "swiftlet-task", 1400, size=100_000),

@@ -48,6 +48,16 @@ WORKLOADS = {workload.name: workload for workload in (
         python("uvloop", "spawn_join/asyncio_spawn.py", 500_000, options=(1000, "uvloop"), modules=("uvloop",)),
         native("c-pthread", "spawn-pthread", 50_000),
     ), "ns/coroutine"),
+    Workload("gather", "trivial coroutines made and gathered, 1000 at a time", "alone", (
+        ours("swiftlet", "gather", MILLION, options=(1000,)),
+        swift("swift-task", "spawn-swift", MILLION, options=(1000, "task")),
+        swift("swift-taskgroup", "spawn-swift", MILLION, options=(1000, "group")),
+        rust("tokio", "spawn-tokio", MILLION),
+        python("asyncio", "spawn_join/asyncio_spawn.py", 500_000),
+    ), "ns/coroutine", columns=("suspending_ns",)),
+    Workload("timers", "timers armed, all together, and then called off", "alone", (
+        ours("swiftlet", "timers", MILLION),
+    ), "ns/timer", columns=("each_ns",)),
     Workload("park", "park + unpark: a wait set aside and woken through the queue of its executor", "alone", (
         ours("swiftlet", "park", 10 * MILLION),
         swift("swift-continuation-own-loop", "switch-swift", 4 * MILLION, options=("loop",)),

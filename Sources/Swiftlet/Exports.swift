@@ -1,3 +1,4 @@
+@_exported public import SwiftletAsyncIO
 @_exported public import SwiftletCoroutines
 @_exported public import SwiftletLoop
 @_exported public import SwiftletNet

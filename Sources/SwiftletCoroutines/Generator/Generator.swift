@@ -31,18 +31,24 @@ public final class BidirectionalGenerator<Element, Sent, Outcome> {
     /// - Parameters:
     ///   - name: how overflow reports and diagnostics call it.
     ///   - stackSize: bytes of address space for the body's stack, 32 KB to 8 MB; memory is used only as touched.
+    ///   - arguments: what `locals` shows from the start.
     ///   - body: hands out elements with the `Yielder` it is given.
     public init(
-        name: String? = nil, stackSize: Int = StackSize.default,
+        name: String? = nil, stackSize: Int = StackSize.default, arguments: [String: Any] = [:],
         _ body: @escaping (Yielder<Element, Sent>) throws -> Outcome
     ) {
         core = GeneratorCore(stackSize: stackSize, name: name, body: body)
+        if !arguments.isEmpty { unsafe core.locals = arguments }
     }
 
     deinit { core.abandon() }
 
     /// Where the body stands.
     public var state: GeneratorState { unsafe core.state }
+
+    /// The arguments given, and what the body keeps in its yielder's `locals`; empty once it is closed. Compiled code keeps
+    /// no named variables that could be read from outside.
+    public var locals: [String: Any] { unsafe core.locals }
 
     /// What the body returned, or the error it ended with; `nil` before its end.
     public var outcome: Result<Outcome, any Error>? { unsafe core.outcome }
@@ -135,3 +141,10 @@ extension BidirectionalGenerator: Sequence where Sent == Void {
     @usableFromInline
     func keep(_ error: any Error) { failure = error }
 }
+
+/// A generator of whatever type: for asking whether a value is one.
+package protocol AnyGenerator: AnyObject {
+    var state: GeneratorState { get }
+}
+
+extension BidirectionalGenerator: AnyGenerator {}

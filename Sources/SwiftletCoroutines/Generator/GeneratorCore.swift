@@ -11,6 +11,8 @@ class YieldTarget<Element, Sent>: StackOwner {
     @usableFromInline @exclusivity(unchecked) final var element: Element?
     @usableFromInline @exclusivity(unchecked) final var sent: Sent?
     @usableFromInline @exclusivity(unchecked) final var injected: (any Error)?
+    /// What the body shows of itself; empty once it is closed.
+    @exclusivity(unchecked) final var locals: [String: Any] = [:]
 }
 
 /// The state shared by a generator and its running body.
@@ -82,10 +84,13 @@ final class GeneratorCore<Element, Sent, Outcome>: YieldTarget<Element, Sent> {
         do {
             if let error = unsafe injected.take() { throw error }
             unsafe outcome = .success(try body(Yielder(self)))
+        } catch is StopIteration {
+            unsafe outcome = .failure(GeneratorError.raisedStopIteration)
         } catch {
             unsafe outcome = .failure(error)
         }
         unsafe state = .closed
+        unsafe locals = [:]
         let resumer = unsafe context!.pointee.resumer!
         stackEnds()
         return unsafe resumer
@@ -112,6 +117,7 @@ final class GeneratorCore<Element, Sent, Outcome>: YieldTarget<Element, Sent> {
         case .created:
             unsafe state = .closed
             unsafe body = nil
+            unsafe locals = [:]
             return
         case .running: throw GeneratorError.alreadyExecuting
         case .suspended: break

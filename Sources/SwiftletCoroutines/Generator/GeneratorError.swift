@@ -1,5 +1,5 @@
 /// Where a generator's body stands. Python's `GEN_CREATED` and so on.
-public enum GeneratorState: UInt8, Sendable, Hashable {
+public enum GeneratorState: UInt8, Sendable, Hashable, CustomStringConvertible {
     /// Nothing has run yet.
     case created
     /// The body runs now.
@@ -8,6 +8,16 @@ public enum GeneratorState: UInt8, Sendable, Hashable {
     case suspended
     /// The body has ended, or will never start.
     case closed
+
+    /// Python's name of the state.
+    public var description: String {
+        switch self {
+        case .created: "GEN_CREATED"
+        case .running: "GEN_RUNNING"
+        case .suspended: "GEN_SUSPENDED"
+        case .closed: "GEN_CLOSED"
+        }
+    }
 }
 
 /// Thrown by `yield` when the generator is closed or dropped. Let it pass, so that the body unwinds.
@@ -29,6 +39,8 @@ public enum GeneratorError: Error, Hashable, CustomStringConvertible {
     case yieldOutsideBody
     /// The outcome was asked for before the end.
     case notFinished
+    /// `StopIteration` left the body.
+    case raisedStopIteration
     /// A generator belongs to the thread that made it.
     case wrongThread(owner: ThreadIdentity)
 
@@ -42,6 +54,8 @@ public enum GeneratorError: Error, Hashable, CustomStringConvertible {
         case .yieldOutsideBody:
             "yield was called outside the generator's body: it works only on the stack that the body runs on"
         case .notFinished: "the generator has not ended yet"
+        case .raisedStopIteration:
+            "generator raised StopIteration: return from the body to end it, or throw an error of your own"
         case .wrongThread(let owner):
             "the generator belongs to \(owner) and cannot be resumed elsewhere: make it on the thread that uses it"
         }

@@ -41,6 +41,14 @@ public struct Yielder<Element, Sent> {
     }
 }
 
+extension Yielder {
+    /// What `locals` of the generator shows.
+    public var locals: [String: Any] {
+        get { unsafe core.locals }
+        nonmutating set { unsafe core.locals = newValue }
+    }
+}
+
 extension Yielder where Element == Void {
     /// Suspends the body until the generator is resumed.
     @inlinable

@@ -20,6 +20,14 @@ public struct Report: Sendable, CustomStringConvertible {
         public static let closedLoop = Kind(description: "closed loop")
         /// The system has no descriptors or no memory left for new connections.
         public static let shortage = Kind(description: "shortage")
+        /// A callback of a loop threw an error.
+        public static let callbackError = Kind(description: "error in a callback")
+        /// In debug mode: a callback of a loop took too long.
+        public static let slowCallback = Kind(description: "slow callback")
+        /// A coroutine object was dropped without having run.
+        public static let neverAwaited = Kind(description: "coroutine never awaited")
+        /// A task can never end, since its loop has.
+        public static let pendingTask = Kind(description: "pending task destroyed")
         /// A handler of a connection or a request failed.
         public static let handlerError = Kind(description: "error in a handler")
     }

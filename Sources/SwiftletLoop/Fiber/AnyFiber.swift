@@ -176,6 +176,10 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     final func finished() {
         state = .finished
         unsafe context = nil
+        // Its scope first: a sibling that waits for this fiber is cancelled, instead of failing with the same error.
+        if let membership = unsafe extras?.membership.take() {
+            unsafe membership.scope.childEnded(membership.number, failure)
+        }
         while let node = unsafe joiners {
             unsafe removeJoiner(node)
             unsafe node.pointee.complete(on: loop)
@@ -204,6 +208,8 @@ final class FiberExtras {
     var neverRan = false
     var isDelayed = false
     var locals: [ObjectIdentifier: Any] = [:]
+    /// The spawn scope that it is a child of, and its number there.
+    var membership: (scope: SpawnScope, number: Int)?
     private var links: [(id: Int, body: (AnyFiber) throws -> Void)] = []
 
     deinit { unsafe nameBytes?.deallocate() }

@@ -49,7 +49,7 @@ extension EventLoop {
         }
     }
 
-    private static func withLoop<Value>(takesOver: Bool, _ body: (EventLoop) throws -> Value) throws -> Value {
+    package static func withLoop<Value>(takesOver: Bool, _ body: (EventLoop) throws -> Value) throws -> Value {
         let thread = unsafe currentThread()
         guard unsafe thread.pointee.current == swiftlet_thread_root(thread) else {
             throw LoopError.alreadyRunning
@@ -65,6 +65,7 @@ extension EventLoop {
         if takesOver, isMainThread { try installAsGlobalExecutor() }
         let result = Result { try body(loop) }
         if executorMechanism == .defaultExecutor, isMainThread {
+            unsafe loop.attachment?.loopEnds()
             loop.cancel(loop.liveFibers())  // it stays open: the runtime's executors refer to it
         } else {
             try loop.close()
@@ -73,7 +74,7 @@ extension EventLoop {
     }
 
     /// A loop that is the default executor needs no preference record, which makes resuming cheaper.
-    var preferenceOrDefault: (any TaskExecutor)? {
+    package var preferenceOrDefault: (any TaskExecutor)? {
         EventLoop.executorMechanism == .defaultExecutor && swiftlet_thread_id() == swiftlet_process_id()
             ? nil : taskExecutor
     }
@@ -105,7 +106,15 @@ extension EventLoop {
 
     private static let shared = Locked<EventLoop?>(nil)
 
-    static func sharedLoop() throws -> EventLoop {
+    /// Runs synchronous code that parks on a loop of a thread of its own, for tasks that are on no loop.
+    @usableFromInline
+    static func onSharedLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        let loop = try sharedLoop()
+        // The same task goes there, so that its cancellation, priority and task-local values go along.
+        return try await withTaskExecutorPreference(loop.taskExecutor) { @concurrent in try body() }
+    }
+
+    package static func sharedLoop() throws -> EventLoop {
         try shared.withLock { shared in
             if let shared { return shared }
             let made = try startOnThread(name: "swiftlet-shared")
@@ -114,12 +123,14 @@ extension EventLoop {
         }
     }
 
-    /// Runs synchronous code that parks on a loop of a thread of its own, for tasks that are on no loop.
-    @usableFromInline
-    static func onSharedLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    /// Runs async code of the calling task on the loop that runs the caller, else on the shared one.
+    @concurrent
+    package static func onLoop<Value: Sendable>(
+        _ body: @escaping @Sendable (EventLoop) async throws -> Value
+    ) async throws -> Value {
+        if let loop = carrier { return try await body(loop) }
         let loop = try sharedLoop()
-        // The same task goes there, so that its cancellation, priority and task-local values go along.
-        return try await withTaskExecutorPreference(loop.taskExecutor) { @concurrent in try body() }
+        return try await withTaskExecutorPreference(loop.taskExecutor) { @concurrent in try await body(loop) }
     }
 
     /// Starts a thread that runs a loop until `stop()`.

@@ -35,8 +35,13 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     let stopWaiters = Locked<[Waiter<Void>]>([])
     /// Written by its own thread; others ask whether messages to it make sense.
     private let hasClosed = Atomic<Bool>(false)
-    var isClosed: Bool { hasClosed.load(ordering: .relaxed) }
+    package var isClosed: Bool { hasClosed.load(ordering: .relaxed) }
     let hasLostJobs = Atomic<Bool>(false)
+    /// What a layer above keeps with the loop. Only the loop's thread sets it.
+    @exclusivity(unchecked) package var attachment: (any LoopAttachment)?
+    /// Keys of calls from other threads that are under way.
+    let pendingKeys = Locked<Set<SendableKey>>([])
+    let failureHandler = Locked<(@Sendable (LoopFailure) -> Void)?>(nil)
     /// Options that reports and scheduling look at.
     public var configuration = Configuration()
 
@@ -52,6 +57,12 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         public var interleavesIsolatedJobs = false
         /// Pooled stacks whose memory is kept when the loop idles.
         public var pooledStacks = 256
+        /// Measures callbacks and reports slow ones. On from the start when the environment has `SWIFTLET_DEBUG=1`.
+        public var isDebug = Configuration.environmentAsksForDebug
+        /// In debug mode a callback that takes longer is reported.
+        public var slowCallbackLimit: Duration = .milliseconds(100)
+
+        private static let environmentAsksForDebug = unsafe getenv("SWIFTLET_DEBUG").map { unsafe strcmp($0, "1") } == 0
 
         public init() {}
     }
@@ -112,7 +123,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     }
 
     /// The loop that runs the caller: a thread's own stack, though it may have a loop, is not run by it.
-    static var carrier: EventLoop? {
+    package static var carrier: EventLoop? {
         guard let thread = unsafe swiftlet_thread_if_made(),
             unsafe thread.pointee.current != swiftlet_thread_root(thread)
         else {
@@ -139,7 +150,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
 
     /// Puts an item into the ready queue, from any thread. False when the loop is closed; the item is the caller's then.
     @discardableResult
-    func submit(_ item: UInt64) -> Bool {
+    package func submit(_ item: UInt64) -> Bool {
         guard isCurrent else { return unsafe swiftlet_inbox_post(inbox, epoch, item, 0) }
         unsafe swiftlet_ring_push(&core.pointee.ready, item)
         return true
@@ -173,10 +184,13 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     }
 
     private func end() {
+        unsafe attachment?.loopEnds()
         cancelAllFibers()
         // Whoever posted was told that it would run, and may wait for it; who is refused finds every fiber ended.
         while unsafe !swiftlet_inbox_refuse_if_empty(inbox) { runLateMessages() }
         hasClosed.store(true, ordering: .relaxed)
+        unsafe attachment?.loopCloses()
+        unsafe attachment = nil
         Watchdog.shared.forget(self)
         dropQueued()
         unsafe thread.pointee.core = nil
@@ -235,6 +249,14 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     }
 }
 
+/// What a layer above keeps with a loop, and for as long.
+package protocol LoopAttachment: AnyObject {
+    /// The loop's program has ended; the loop still runs what is waited for here. Called on its thread's own stack.
+    func loopEnds()
+    /// The loop has ended: nothing will run on it any more. Called on its thread.
+    func loopCloses()
+}
+
 /// A loop could not be made or used.
 public enum LoopError: Error, Hashable, CustomStringConvertible {
     /// The process has no descriptors left for the poller.
@@ -247,6 +269,8 @@ public enum LoopError: Error, Hashable, CustomStringConvertible {
     case alreadyRunning
     /// The loop was closed.
     case closed
+    /// The caller runs on no loop.
+    case notRunning
 
     public var description: String {
         switch self {
@@ -257,6 +281,7 @@ public enum LoopError: Error, Hashable, CustomStringConvertible {
         case .alreadyRunning:
             "the loop already runs: inside it call the function directly, or blockOn { } for async code"
         case .closed: "the loop is closed"
+        case .notRunning: "no running event loop: call this inside EventLoop.run { } or AsyncIO.run { }"
         }
     }
 }

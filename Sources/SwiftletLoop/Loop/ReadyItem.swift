@@ -13,6 +13,7 @@ enum ReadyTag: UInt64 {
     case decision = 5
     case timeout = 6
     case sleep = 7
+    case plainJob = 8
 }
 
 extension UInt64 {
@@ -37,6 +38,9 @@ extension UInt64 {
 /// Something that the loop calls: from the ready queue, or when its time has come.
 class Callback {
     func run() { fatalError("Callback.run is abstract") }
+
+    /// It is still among the timers, but its time no longer matters.
+    var isObsolete: Bool { false }
 
     /// A queue item that owns a reference.
     var item: UInt64 { unsafe UInt64(Unmanaged.passRetained(self).toOpaque(), .callback) }

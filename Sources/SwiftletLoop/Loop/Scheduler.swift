@@ -31,7 +31,8 @@ extension EventLoop {
             case .fiber:
                 let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(item.pointer).takeRetainedValue()
                 if let own = unsafe runFiber(fiber, on: context) { return unsafe own }
-            case .job: unsafe runJob(item.pointer, on: context)
+            case .job: unsafe runJob(item.pointer, on: context, isPlain: false)
+            case .plainJob: unsafe runJob(item.pointer, on: context, isPlain: true)
             case .isolatedJob:
                 if unsafe core.pointee.isolated_parked > 0, !configuration.interleavesIsolatedJobs {
                     unsafe swiftlet_ring_push(&core.pointee.held, item)
@@ -44,11 +45,12 @@ extension EventLoop {
         }
     }
 
-    private func runJob(_ job: UnsafeMutableRawPointer, on context: ContextPointer) {
+    @inline(__always)
+    private func runJob(_ job: UnsafeMutableRawPointer, on context: ContextPointer, isPlain: Bool) {
         unsafe swiftlet_counter_add(&core.pointee.jobs, 1)
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_TASK.rawValue)
         unsafe context.pointee.run &+= 1
-        unsafe executors.run(job)
+        if isPlain { unsafe executors.runPlain(job) } else { unsafe executors.run(job) }
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
     }
 
@@ -89,6 +91,7 @@ extension EventLoop {
             }, Unmanaged.passUnretained(self).toOpaque())
     }
 
+    /// Frees what the entry of an obsolete callback held.
     private func isWanted(_ timer: swiftlet_timer) -> Bool {
         switch timer.item.tag {
         case .timeout:
@@ -96,6 +99,11 @@ extension EventLoop {
             let context = unsafe timer.item.pointer.assumingMemoryBound(to: swiftlet_context.self)
             return unsafe context.pointee.wait_id == timer.order
         case .sleep: return unsafe sleeps.isSuspended(SleepToken(timer))
+        case .callback:
+            let callback = unsafe Unmanaged<Callback>.fromOpaque(timer.item.pointer)
+            guard unsafe callback.takeUnretainedValue().isObsolete else { return true }
+            unsafe callback.release()
+            return false
         default: return true
         }
     }

@@ -31,6 +31,8 @@ public final class CancelScope: @unchecked Sendable {
     private let isShield: Bool
     let deadlineNanoseconds: UInt64
     private let stack: ContextPointer
+    /// Called once, by whoever cancels the scope or sees it expire. Set before anybody else knows the scope.
+    var whenEnded: (() -> Void)?
     private let thread: ThreadPointer
 
     init(deadline: Deadline?, isShield: Bool = false) {
@@ -47,7 +49,9 @@ public final class CancelScope: @unchecked Sendable {
     public func cancel() {
         let (exchanged, _) = state.compareExchange(
             expected: State.open.rawValue, desired: State.cancelled.rawValue, ordering: .acquiringAndReleasing)
-        guard exchanged, isEntered.load(ordering: .acquiring) else { return }
+        guard exchanged else { return }
+        whenEnded?()
+        guard isEntered.load(ordering: .acquiring) else { return }
         if unsafe swiftlet_thread_if_made() == thread { return endPendingWait() }
         // The loop's own thread looks whether the flow still waits in this scope.
         let item = ClosureCallback { self.endPendingWait() }.item
@@ -64,8 +68,9 @@ public final class CancelScope: @unchecked Sendable {
     public var hasExpired: Bool { state.load(ordering: .acquiring) == State.expired.rawValue }
 
     func expire() {
-        _ = state.compareExchange(
+        let (exchanged, _) = state.compareExchange(
             expected: State.open.rawValue, desired: State.expired.rawValue, ordering: .acquiringAndReleasing)
+        if exchanged { whenEnded?() }
     }
 
     /// Runs the body as this scope's region.

@@ -25,6 +25,7 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
     case deadline = 8
     case stop = 30
     case otherLoop = 31
+    case children = 16
 
     public var description: String {
         switch self {
@@ -39,11 +40,12 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
         case .deadline: "a deadline"
         case .stop: "stop()"
         case .otherLoop: "a fiber of another loop"
+        case .children: "the children of a spawn scope"
         }
     }
 
     /// Only code on the waiting loop can end such a wait; so a loop with nothing else is deadlocked for certain.
-    var isLocal: Bool { self == .fiber }
+    var isLocal: Bool { self == .fiber || self == .children }
 
     /// Something is under way outside the loop that will end such a wait.
     var isExternal: Bool {

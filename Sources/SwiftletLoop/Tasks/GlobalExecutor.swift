@@ -92,12 +92,12 @@ extension EventLoop {
 
         init(_ loop: EventLoop) { self.loop = loop }
 
-        func enqueue(_ job: consuming ExecutorJob) { loop.submitJob(UnownedJob(job).item(.job)) }
+        func enqueue(_ job: consuming ExecutorJob) { loop.submitJob(UnownedJob(job).item(.plainJob)) }
 
         func enqueue<C: Clock>(
             _ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C
         ) {
-            loop.scheduleJob(UnownedJob(job), after: delay as? Duration ?? .zero)
+            loop.scheduleJob(UnownedJob(job).item(.plainJob), after: delay as? Duration ?? .zero)
         }
     }
 
@@ -105,14 +105,13 @@ extension EventLoop {
         func enqueue<C: Clock>(
             _ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C
         ) {
-            unsafe loop.scheduleJob(UnownedJob(job), after: delay as? Duration ?? .zero)
+            unsafe loop.scheduleJob(UnownedJob(job).item(.job), after: delay as? Duration ?? .zero)
         }
     }
 
     extension EventLoop {
-        fileprivate func scheduleJob(_ job: UnownedJob, after delay: Duration) {
+        fileprivate func scheduleJob(_ item: UInt64, after delay: Duration) {
             let deadline = Deadline.after(delay).nanoseconds
-            let item = job.item(.job)
             if isCurrent { return scheduleTimer(for: item, at: deadline) }
             if !perform({ self.scheduleTimer(for: item, at: deadline) }) { reportLostJobs() }
         }

@@ -24,6 +24,16 @@ final class LoopExecutors {
         unsafe unsafeBitCast(job, to: UnownedJob.self).runSynchronously(on: unownedTask)
     }
 
+    /// A job of a task that prefers no executor. Run as the loop's, it would come back to the queue at each return from
+    /// an `await`: the runtime would take the loop for another executor than the task's.
+    @inline(__always)
+    func runPlain(_ job: UnsafeMutableRawPointer) {
+        unsafe unsafeBitCast(job, to: UnownedJob.self).runSynchronously(on: Self.generic)
+    }
+
+    /// The runtime's name for no serial executor: two zero words.
+    private static let generic = unsafe unsafeBitCast((0, 0), to: UnownedSerialExecutor.self)
+
     @inline(__always)
     func runIsolated(_ job: UnsafeMutableRawPointer) {
         unsafe unsafeBitCast(job, to: UnownedJob.self).runSynchronously(

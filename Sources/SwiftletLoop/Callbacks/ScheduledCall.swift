@@ -1,0 +1,105 @@
+import CSwiftlet
+import SwiftletCoroutines
+
+/// A call that a loop has been asked for: what `Handle` and `TimerHandle` stand for.
+///
+/// States: pending -> running -> done, or pending -> cancelled. The closure is freed at the end of the first.
+/// Only the loop's thread touches it.
+@safe
+final class ScheduledCall: Callback, @unchecked Sendable {
+    unowned(unsafe) let loop: EventLoop
+    private let file: UnsafePointer<UInt8>
+    private let line: UInt32
+    @exclusivity(unchecked) private(set) var isCancelled = false
+    /// Nanoseconds of the loop's clock; 0 for a call as soon as possible.
+    let deadline: UInt64
+    @exclusivity(unchecked) private var body: (() throws -> Void)?
+    /// Called after the body, or instead of it when the call was cancelled.
+    @exclusivity(unchecked) var finally: (@Sendable () -> Void)?
+
+    init(
+        _ body: @escaping () throws -> Void, on loop: EventLoop, at deadline: UInt64, file: StaticString, line: UInt32
+    ) {
+        unsafe self.loop = loop
+        unsafe self.body = body
+        self.deadline = deadline
+        unsafe self.file = unsafe file.utf8Start
+        self.line = line
+    }
+
+    override func run() {
+        if let finally = unsafe finally { finally() }
+        guard let body = unsafe body.take() else { return }
+        let begin = unsafe loop.configuration.isDebug ? swiftlet_now() : 0
+        do {
+            try body()
+        } catch {
+            unsafe loop.callExceptionHandler(
+                LoopFailure(.callbackError, "Exception in callback", subject: "handle: \(self)", error: error))
+        }
+        if begin > 0 { reportIfSlow(since: begin) }
+    }
+
+    override var isObsolete: Bool { unsafe isCancelled }
+
+    func cancel() {
+        guard unsafe body != nil, unsafe !isCancelled else { return }
+        unsafe isCancelled = true
+        unsafe body = nil
+        if deadline > 0 { unsafe loop.timerIsStale() }
+    }
+
+    private func reportIfSlow(since begin: UInt64) {
+        let taken = swiftlet_now() - begin
+        guard unsafe taken > loop.configuration.slowCallbackLimit.nanosecondsClamped else { return }
+        Report(
+            .slowCallback,
+            "Executing \(self) took \(Double(taken / 1_000_000) / 1000) seconds: move it to toThread { }, or split it"
+        ).post()
+    }
+
+    var origin: String { unsafe "\(String(cString: file)):\(line)" }
+
+    var description: String {
+        let kind = deadline > 0 ? "TimerHandle" : "Handle"
+        return unsafe "<\(kind)\(isCancelled ? " cancelled" : "") created at \(origin)>"
+    }
+}
+
+extension ScheduledCall: CustomStringConvertible {}
+
+/// A call that a loop will make, and that can be called off.
+public struct Handle: Sendable, CustomStringConvertible {
+    let call: ScheduledCall
+
+    /// Calls it off: the closure never runs, and is freed. Does nothing once it has begun. From any thread.
+    public func cancel() { call.cancelFromAnywhere() }
+
+    /// It was called off. To be asked on the loop's thread.
+    public var isCancelled: Bool { unsafe call.isCancelled }
+
+    public var description: String { call.description }
+}
+
+/// A call that a loop will make at some time, and that can be called off.
+public struct TimerHandle: Sendable, CustomStringConvertible {
+    let call: ScheduledCall
+
+    /// Calls it off: the closure never runs, and is freed. Does nothing once it has begun. From any thread.
+    public func cancel() { call.cancelFromAnywhere() }
+
+    /// It was called off. To be asked on the loop's thread.
+    public var isCancelled: Bool { unsafe call.isCancelled }
+
+    /// When the call is due.
+    public var when: Deadline { Deadline(nanoseconds: call.deadline) }
+
+    public var description: String { call.description }
+}
+
+extension ScheduledCall {
+    fileprivate func cancelFromAnywhere() {
+        if unsafe loop.isCurrent { return cancel() }
+        unsafe loop.perform { self.cancel() }
+    }
+}
