@@ -1,7 +1,7 @@
 # What a user runs: run, test, install. What a contributor runs besides: bench, lint, docs, asan, tsan, storm, soak, aarch64.
 PREFIX ?= /usr/local
 SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletNetTests SwiftletHTTPTests SwiftletProgramTests
-# The two lowest layers and the network: what runs on switched stacks.
+# What runs on switched stacks. The programs' suite runs other processes, which are what it measures, by the clock.
 SANITIZED := SwiftletCoroutinesTests SwiftletLoopTests SwiftletNetTests SwiftletHTTPTests
 STATIC := -c release -Xswiftc -static-stdlib --scratch-path .build/static
 
@@ -22,10 +22,10 @@ bench: ## our workloads beside the peers that run on this machine
 lint:
 	swift format lint --strict -r Sources Tests Examples Benchmarks/Sources Package.swift Benchmarks/Package.swift
 
-asan: tools ## the address sanitizer over the suites; Swift's backtracer does not know its stacks and is off
+asan: tools ## the address and leak sanitizers over the suites; Swift's backtracer does not know their stacks and is off
 	swift build --build-tests --sanitize=address --scratch-path .build/asan
 	@set -e; for suite in $(SANITIZED); do echo "== $$suite"; \
-	  SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 \
+	  SWIFT_BACKTRACE=enable=no LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.suppressions \
 	  swift test --skip-build --sanitize=address --scratch-path .build/asan --filter "$$suite\."; done
 
 tsan: tools ## the thread sanitizer over the suites

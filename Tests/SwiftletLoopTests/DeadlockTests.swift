@@ -101,9 +101,9 @@ import Testing
                 work.resume(returning: 2)
                 #expect(try consumer.get() == 2)
                 // But fibers that wait for one another get nothing from outside.
-                let own = SharedJournal<AnyFiber>()
-                let narcissus = loop.spawn(name: "narcissus-2") { try own.entries[0].join() }
-                own.note(narcissus)
+                let own = Waiter<AnyFiber>()
+                let narcissus = loop.spawn(name: "narcissus-2") { try own.wait()!.join() }
+                own.resume(returning: narcissus)
                 startThread {
                     awaitReport(of: "narcissus-2")
                     narcissus.cancel()

@@ -59,6 +59,22 @@ import Testing
         }
     }
 
+    @Test(.disabled(if: Sanitizer.isAddress, "the tasks that stay suspended are what it calls a leak"))
+    func jobsForAClosedLoopAreReportedOnce() async throws {
+        await #expect(processExitsWith: .success) {
+            ReportLog.begin()
+            let executor = try await onFreshThread { () throws -> any TaskExecutor in
+                try EventLoop.run(takesOver: false) { () throws -> any TaskExecutor in
+                    try yield()
+                    return try EventLoop.current.taskExecutor
+                }
+            }
+            for _ in 0..<3 { Task(executorPreference: executor) { exit(3) } }
+            let reports = ReportLog.reports(containing: "stays suspended for ever")
+            if reports.count != 1 || reports[0].kind != .closedLoop { exit(2) }
+        }
+    }
+
     @Test func anUnretrievedErrorIsWritten() async throws {
         let result = try await #require(processExitsWith: .success, observing: [\.standardErrorContent]) {
             try await onFreshThread { () throws -> Void in

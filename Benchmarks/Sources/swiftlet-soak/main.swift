@@ -72,10 +72,14 @@ func residentBytes() -> Int {
     defer { fclose(file) }
     var size = 0
     var resident = 0
-    guard withUnsafeMutablePointer(to: &size, { size in
-        withUnsafeMutablePointer(to: &resident) { resident in
-            withVaList([size, resident]) { vfscanf(file, "%ld %ld", $0) }
-        }
-    }) == 2 else { return 0 }
+    guard
+        withUnsafeMutablePointer(
+            to: &size,
+            { size in
+                withUnsafeMutablePointer(to: &resident) { resident in
+                    withVaList([size, resident]) { vfscanf(file, "%ld %ld", $0) }
+                }
+            }) == 2
+    else { return 0 }
     return resident * sysconf(Int32(_SC_PAGESIZE))
 }

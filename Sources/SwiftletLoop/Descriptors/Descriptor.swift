@@ -57,7 +57,8 @@ public final class Descriptor: @unchecked Sendable {
         let number = number
         guard number >= 0 else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF) }
         // Another loop's knowledge is of no use here, and a closed one hears nothing any more.
-        guard let loop = EventLoop.currentIfAny, address(of: loop) == owner.load(ordering: .acquiring) & ~Self.marks else {
+        guard let loop = EventLoop.currentIfAny, address(of: loop) == owner.load(ordering: .acquiring) & ~Self.marks
+        else {
             return
         }
         let entry = unsafe loop.descriptors.entry(number)
@@ -146,8 +147,13 @@ public final class Descriptor: @unchecked Sendable {
             throw error
         }
         generation = unsafe new.descriptors.entry(number).pointee.generation
-        _ = owner.compareExchange(
-            expected: mine | Self.isMoving, desired: mine, ordering: .acquiringAndReleasing)  // fails when closed
+        let isOurs = owner.compareExchange(
+            expected: mine | Self.isMoving, desired: mine, ordering: .acquiringAndReleasing
+        ).exchanged
+        if isOurs { return }
+        // Closed meanwhile, by somebody who could not know of the new registration.
+        unsafe new.descriptors.forget(number, isClosing: true, for: new)
+        throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)
     }
 
     private func leave(_ loop: EventLoop?, _ number: CInt, isClosing: Bool = false) {
@@ -167,7 +173,8 @@ public final class Descriptor: @unchecked Sendable {
     public func close() {
         let number = openNumber.exchange(-1, ordering: .acquiringAndReleasing)
         guard number >= 0 else { return }
-        leave(loop(at: owner.exchange(Self.nobody, ordering: .acquiringAndReleasing)), number, isClosing: true)
+        let last = owner.exchange(Self.nobody, ordering: .acquiringAndReleasing)
+        if last & Self.isMoving == 0 { leave(loop(at: last), number, isClosing: true) }
         _ = closeDescriptor(number)
     }
 }

@@ -230,8 +230,16 @@ struct DescriptorQueue {
         guard unsafe node.pointee.isQueued else { return }
         unsafe node.pointee.isQueued = false
         let (next, previous) = unsafe (node.pointee.next, node.pointee.previous)
-        if let previous = unsafe previous { unsafe previous.pointee.next = unsafe next } else { unsafe first = unsafe next }
-        if let next = unsafe next { unsafe next.pointee.previous = unsafe previous } else { unsafe last = unsafe previous }
+        if let previous = unsafe previous {
+            unsafe previous.pointee.next = unsafe next
+        } else {
+            unsafe first = unsafe next
+        }
+        if let next = unsafe next {
+            unsafe next.pointee.previous = unsafe previous
+        } else {
+            unsafe last = unsafe previous
+        }
     }
 
     /// Wakes the first whose wait is still pending; answers whether others wait behind it.

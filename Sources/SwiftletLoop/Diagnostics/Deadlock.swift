@@ -78,7 +78,9 @@ extension EventLoop {
         else { return }
         if unsafe waitKind(of: root) == .stop {
             // It serves other threads, which may bring work at any time; but not to fibers that wait for one another.
-            guard unsafe !waiting.isEmpty, unsafe waiting.allSatisfy({ unsafe waitKind(of: $0).isLocal }) else { return }
+            guard unsafe !waiting.isEmpty, unsafe waiting.allSatisfy({ unsafe waitKind(of: $0).isLocal }) else {
+                return
+            }
         } else if unsafe descriptors.watchedCount == 0, ServiceThreads.areAlone, !swiftlet_catches_signals() {
             return unsafe tellDeadlock(of: waiting)
         }
