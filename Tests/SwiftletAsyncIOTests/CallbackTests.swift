@@ -49,12 +49,13 @@ import Testing
             let journal = SharedJournal<Int>()
             let collapsed = Tally()
             let others = Tally()
-            let worker = try loop.createTask(Coroutine { () async -> Void in
-                while journal.entries.count < 1000 {
-                    others.add()
-                    await Task.yield()
-                }
-            })
+            let worker = try loop.createTask(
+                Coroutine { () async -> Void in
+                    while journal.entries.count < 1000 {
+                        others.add()
+                        await Task.yield()
+                    }
+                })
             try await toThread { () throws -> Void in
                 #expect(throws: LoopError.wrongThread) { try loop.callSoon {} }
                 #expect(throws: LoopError.wrongThread) { try loop.callLater(.zero) {} }

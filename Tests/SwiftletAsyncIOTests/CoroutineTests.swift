@@ -85,10 +85,12 @@ import Testing
 
     @Test func fromSynchronousCode() async throws {
         try await onLoop { (_) async throws -> Void in
-            let fiber = spawn { try Coroutine { () async throws -> Int in
-                try await sleep(.milliseconds(2))
-                return 5
-            }.wait() }
+            let fiber = spawn {
+                try Coroutine { () async throws -> Int in
+                    try await sleep(.milliseconds(2))
+                    return 5
+                }.wait()
+            }
             #expect(try await fiber.get() == 5)
         }
     }

@@ -119,7 +119,7 @@ import Testing
             // Cancelling a task elsewhere cancels what it awaits.
             let other = try loop.createFuture(of: Int.self)
             let awaiting = Task.detached { try await other.value }
-            try await sleep(.milliseconds(5))
+            while !other.description.contains("cb=[") { await Task.yield() }
             awaiting.cancel()
             await #expect(throws: CancellationError.self) { try await awaiting.value }
             while !other.isDone { await Task.yield() }
@@ -141,7 +141,7 @@ import Testing
                     return try await made.value
                 })
             try registered.wait()
-            try sleep(.milliseconds(10))  // it registers from another thread, unseen
+            while !made.description.contains("cb=[") { try sleep(.milliseconds(1)) }
         }
         await #expect(throws: LoopError.closed) { try await waiter.entries[0].value }
         #expect(throws: LoopError.closed) { try kept.value!.setResult(1) }

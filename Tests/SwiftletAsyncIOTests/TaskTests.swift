@@ -88,7 +88,10 @@ private enum Context { @TaskLocal static var number = 0 }
                 #expect(failures.entries.count == (number == 2 ? 1 : number))
                 withExtendedLifetime(task) {}
             }
-            #expect(failures.entries.map(\.message) == ["Task exception was never retrieved", "Task exception was never retrieved"])
+            #expect(
+                failures.entries.map(\.message) == [
+                    "Task exception was never retrieved", "Task exception was never retrieved",
+                ])
             #expect(failures.entries[0].subject?.hasPrefix("future: <Task finished name='Task-") == true)
             #expect(failures.entries[0].subject?.contains("coro=<lost() done, defined at ") == true)
         }

@@ -1,5 +1,5 @@
-public import SwiftletLoop
 import SwiftletCoroutines
+public import SwiftletLoop
 import Synchronization
 
 /// What all futures and tasks have in common, whatever their value.

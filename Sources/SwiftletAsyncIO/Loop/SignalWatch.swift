@@ -10,7 +10,8 @@ final class SignalWatch {
     private var hasEnded = false
 
     /// On the loop's thread.
-    init(_ signal: CInt, once: Bool = false, on loop: EventLoop, _ body: @escaping () throws -> Void) throws(SignalError)
+    init(_ signal: CInt, once: Bool = false, on loop: EventLoop, _ body: @escaping () throws -> Void)
+        throws(SignalError)
     {
         let descriptor = swiftlet_signal_listen(signal, once)
         if descriptor < 0 { throw SignalError(signal: signal, errno: swiftlet_errno()) }
