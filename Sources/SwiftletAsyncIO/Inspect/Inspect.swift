@@ -23,12 +23,15 @@ extension BidirectionalAsyncGenerator: AnyAsyncGeneratorHandle {}
 
 // MARK: Functions
 
+// Functions are given by name, not as trailing closures.
+// swift-format-ignore: AmbiguousTrailingClosureOverload
 /// The function is `async`, or makes a `Coroutine`.
 public func isCoroutineFunction<each Argument, Value>(_ function: (repeat each Argument) async throws -> Value) -> Bool
 {
     true
 }
 
+// swift-format-ignore: AmbiguousTrailingClosureOverload
 /// The same, where the function is synchronous: true if it makes a `Coroutine`.
 public func isCoroutineFunction<each Argument, Value>(_ function: (repeat each Argument) throws -> Value) -> Bool {
     Value.self is AnyCoroutine.Type
