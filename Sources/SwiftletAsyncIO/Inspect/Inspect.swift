@@ -1,3 +1,6 @@
+// Functions are given by name here, not as trailing closures.
+// swift-format-ignore-file: AmbiguousTrailingClosureOverload
+
 import SwiftletCoroutines
 
 // What Python's `inspect` asks at run time. In Swift the types say most of it; these are for values of type `Any` and for
@@ -23,15 +26,12 @@ extension BidirectionalAsyncGenerator: AnyAsyncGeneratorHandle {}
 
 // MARK: Functions
 
-// Functions are given by name, not as trailing closures.
-// swift-format-ignore: AmbiguousTrailingClosureOverload
 /// The function is `async`, or makes a `Coroutine`.
 public func isCoroutineFunction<each Argument, Value>(_ function: (repeat each Argument) async throws -> Value) -> Bool
 {
     true
 }
 
-// swift-format-ignore: AmbiguousTrailingClosureOverload
 /// The same, where the function is synchronous: true if it makes a `Coroutine`.
 public func isCoroutineFunction<each Argument, Value>(_ function: (repeat each Argument) throws -> Value) -> Bool {
     Value.self is AnyCoroutine.Type
