@@ -21,7 +21,8 @@ public final class GeneratorCoroutine<Value: Sendable>: Awaitable, CustomStringC
         var body: (@Sendable (CoroutineYielder) throws -> Value)?
     }
 
-    private let name: String
+    /// The name of the function that it stands for.
+    public let name: String
     private let shared: Locked<State>
 
     /// Makes one; its body does not start yet.

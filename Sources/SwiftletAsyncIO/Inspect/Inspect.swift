@@ -1,3 +1,6 @@
+// Functions are given by name here, not as trailing closures.
+// swift-format-ignore-file: AmbiguousTrailingClosureOverload
+
 import SwiftletCoroutines
 
 // What Python's `inspect` asks at run time. In Swift the types say most of it; these are for values of type `Any` and for
