@@ -92,6 +92,10 @@ int swiftlet_signal_thread(int kernel_id, int signal) {
 
 void swiftlet_thread_name(const char *name) { pthread_setname_np(pthread_self(), name); }
 
+void swiftlet_thread_get_name(char *name, size_t capacity) {
+  if (pthread_getname_np(pthread_self(), name, capacity) != 0) name[0] = 0;
+}
+
 size_t swiftlet_raise_descriptor_limit(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;

@@ -13,5 +13,6 @@
 #include "swiftlet_kernel.h"
 #include "swiftlet_socket.h"
 #include "swiftlet_backtrace.h"
+#include "swiftlet_signal.h"
 
 #endif

@@ -57,7 +57,7 @@ extension EventLoop {
         return .certain
     }
 
-    private func parkedStacks() -> [ContextPointer] {
+    func parkedStacks() -> [ContextPointer] {
         @safe
         final class Collector { var contexts: [ContextPointer] = unsafe [] }
         let collector = Collector()
@@ -70,7 +70,7 @@ extension EventLoop {
         return unsafe collector.contexts
     }
 
-    private func describeWait(_ context: ContextPointer) -> DeadlockReport.Entry {
+    func describeWait(_ context: ContextPointer) -> DeadlockReport.Entry {
         let flow = unsafe swiftlet_flow_of(context)!
         var name = "the thread's own stack"
         var origin: String?

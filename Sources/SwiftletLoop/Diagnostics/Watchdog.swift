@@ -54,6 +54,11 @@ final class Watchdog: Sendable {
         loopAwakes()  // without loops its thread ends
     }
 
+    /// All open loops, in the order of their threads.
+    var loops: [EventLoop] {
+        state.withLock { state in state.loops.values.sorted { $0.kernelID < $1.kernelID }.map(\.loop) }
+    }
+
     private func run() {
         while true {
             var pause = timespec(tv_sec: 0, tv_nsec: 25_000_000)

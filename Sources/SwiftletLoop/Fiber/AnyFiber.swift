@@ -32,6 +32,8 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     /// Its loop, without a reference: spawning would pay for counting.
     @usableFromInline final let loopPointer: UnsafeMutableRawPointer
     private final let file: UnsafePointer<UInt8>
+    /// The number, on its loop, of the fiber that spawned it; 0 for none.
+    final let spawner: UInt64
 
     @usableFromInline
     init(_ start: @escaping (AnyFiber) -> Void, loop: UnsafeMutableRawPointer, file: StaticString, line: UInt32) {
@@ -39,6 +41,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         unsafe loopPointer = unsafe loop
         self.line = line
         unsafe self.file = unsafe file.utf8Start
+        spawner = unsafe swiftlet_fiber_number(loop)
     }
 
     deinit {
@@ -93,13 +96,13 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     public final var isStarted: Bool { unsafe context != nil || (state != .unstarted && !(isFinished && neverRan)) }
     /// `cancel()` was called.
     public final var isCancelled: Bool { unsafe isCancelRequested }
-    /// It has finished without an error.
-    public final var isSuccessful: Bool { unsafe isSuccess }
+    /// It has finished without an error. A killed one has too; see `kill`.
+    public final var isSuccessful: Bool { unsafe isSuccess || wasKilled }
 
-    /// The error it ended with; looking at it counts as having noticed.
+    /// The error it ended with; looking at it counts as having noticed. `nil` for one that was killed; see `kill`.
     public final var error: (any Error)? {
         unsafe isObserved = true
-        return unsafe failure
+        return unsafe wasKilled ? nil : failure
     }
 
     @usableFromInline
@@ -135,6 +138,10 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
                 ClosureCallback { if unsafe self.state == .unstarted { self.finishUnstarted(CancellationError()) } }
                     .item)
         }
+        endPendingWait()
+    }
+
+    final func endPendingWait() {
         guard let parked = unsafe context?.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
         if unsafe parked.pointee.wait_id != 0, unsafe !CancelScope.isShielded(context!) {
             unsafe loop.decideHere(parked, parked.pointee.wait_id, .cancelled)
@@ -159,7 +166,8 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
             unsafe joiners = unsafe node.pointee.next
             unsafe node.pointee.complete(on: loop)
         }
-        if let extras = unsafe extras { extras.callLinks(of: self) }
+        if unsafe failure != nil { reportFailureAtOnce() }
+        if let extras = unsafe extras { extras.fiberEnded(self) }
     }
 
     func makeExtras() -> FiberExtras {
@@ -182,9 +190,15 @@ final class FiberExtras {
     var stackSize = StackSize.default
     var neverRan = false
     var isDelayed = false
-    var locals: [ObjectIdentifier: Any] = [:]
-    private var links: [(id: Int, body: (AnyFiber) throws -> Void)] = []
-    private var lastLink = 0
+    /// Made by `Fiber.init` and waits for `start()`.
+    var isUnscheduled = false
+    var locals = LocalValues()
+    var links = LinkList<AnyFiber>()
+    /// Errors that wait to be thrown into it, first to last; see Interrupt.swift.
+    var interrupts: [Interrupt] = []
+    var isMain = false
+    /// As which thread it has been asked for; see `AnyFiber.currentThreadName`.
+    var threadName: String?
 
     deinit { unsafe nameBytes?.deallocate() }
 
@@ -196,23 +210,11 @@ final class FiberExtras {
         unsafe nameBytes = unsafe bytes
     }
 
-    func addLink(_ body: @escaping (AnyFiber) throws -> Void) -> Int {
-        lastLink += 1
-        links.append((lastLink, body))
-        return lastLink
-    }
+    @discardableResult
+    func addLink(_ body: @escaping (AnyFiber) throws -> Void) -> LinkToken { links.add(body) }
 
-    func removeLink(_ id: Int) { links.removeAll { $0.id == id } }
-
-    /// One by one: a link may remove a later one.
-    func callLinks(of fiber: AnyFiber) {
-        while !links.isEmpty {
-            let link = links.removeFirst()
-            do {
-                try link.body(fiber)
-            } catch {
-                Report(.unretrievedError, "a link of \(fiber) threw \(error)").post()
-            }
-        }
+    func fiberEnded(_ fiber: AnyFiber) {
+        locals = LocalValues()
+        callLinks(with: fiber)
     }
 }

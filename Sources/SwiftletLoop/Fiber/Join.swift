@@ -62,7 +62,7 @@ extension AnyFiber {
         let accepted = loop.perform {
             unsafe self.isObserved = true
             if unsafe self.state == .finished { return ended.resume(returning: true) }
-            _ = self.makeExtras().addLink { _ in ended.resume(returning: true) }
+            self.makeExtras().addLink { _ in ended.resume(returning: true) }
         }
         guard accepted else {
             // The loop's end, which the refusal makes visible here, has ended its fibers.
@@ -95,20 +95,6 @@ extension AnyFiber {
             unsafe current = unsafe here.pointee.next
         }
     }
-
-    /// Calls the body when the fiber has ended, on its loop, after those added before. An error it throws is reported.
-    ///
-    /// - Returns: what `unlink` takes.
-    @discardableResult
-    public final func link(_ body: @escaping (AnyFiber) throws -> Void) -> Int {
-        let extras = makeExtras()
-        let id = extras.addLink(body)
-        if unsafe state == .finished { loop.submit(ClosureCallback { extras.callLinks(of: self) }.item) }
-        return id
-    }
-
-    /// Takes a link back; one that has been called already is gone anyway.
-    public final func unlink(_ link: Int) { unsafe extras?.removeLink(link) }
 }
 
 /// Parks until the nodes' shared count, or the single node, says so; the nodes are off all lists afterwards.
@@ -216,10 +202,10 @@ private func joinAllElsewhere<F: AnyFiber>(
     for (index, fiber) in fibers.enumerated() {
         let accepted = fiber.loop.perform {
             unsafe fiber.isObserved = true
-            if unsafe fiber.state == .finished { return unsafe ended(index, failed: !fiber.isSuccess) }
-            _ = fiber.makeExtras().addLink { unsafe ended(index, failed: !$0.isSuccess) }
+            if unsafe fiber.state == .finished { return ended(index, failed: !fiber.isSuccessful) }
+            fiber.makeExtras().addLink { ended(index, failed: !$0.isSuccessful) }
         }
-        if !accepted { unsafe ended(index, failed: !fiber.isSuccess) }
+        if !accepted { ended(index, failed: !fiber.isSuccessful) }
     }
     if wanted > 0 { _ = try enough.wait(.fiber, until: deadline) }
     let finished = order.withLock { $0 }

@@ -21,6 +21,7 @@ extension EventLoop {
         try withLoop(takesOver: takesOver) { loop in
             let main = unsafe Fiber(body, loop: Unmanaged.passUnretained(loop).toOpaque(), file: file, line: line)
             loop.schedule(main, name: "main", after: nil, stackSize: StackSize.default)
+            main.makeExtras().isMain = true
             return try main.get()
         }
     }
@@ -66,6 +67,7 @@ extension EventLoop {
         let result = Result { try body(loop) }
         if executorMechanism == .defaultExecutor, isMainThread {
             loop.cancel(loop.liveFibers())  // it stays open: the runtime's executors refer to it
+            SignalDispatcher.shared.forget(loop)  // nobody runs it any more, so signals shall do again what they did
         } else {
             try loop.close()
         }

@@ -27,6 +27,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// Waits that only another thread can end: while there are any, the loop is not deadlocked.
     @exclusivity(unchecked) var foreignWaits = 0
     @exclusivity(unchecked) var hasReportedDeadlock = false
+    /// Stacks that wait in `idle()`, and stand in the ready queue meanwhile.
+    @exclusivity(unchecked) var idlers = 0
     let stopWaiters = Locked<[Waiter<Void>]>([])
     @exclusivity(unchecked) private(set) var isClosed = false
     /// Options that reports and scheduling look at.
@@ -39,6 +41,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         /// Lets jobs of the main actor and of the loop's serial executor run while one of them is parked, as gevent
         /// would. Off: isolated synchronous code stays atomic, as Swift promises.
         public var interleavesIsolatedJobs = false
+        /// Reports a fiber's failure when it ends, as gevent prints it, not only if nobody has looked at it when it is gone.
+        public var reportsFailuresAtOnce = false
         /// Pooled stacks whose memory is kept when the loop idles.
         public var pooledStacks = 256
 
@@ -163,6 +167,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         while unsafe !swiftlet_inbox_refuse_if_empty(inbox) { runLateMessages() }
         unsafe isClosed = true
         Watchdog.shared.forget(self)
+        SignalDispatcher.shared.forget(self)
         dropQueued()
         unsafe thread.pointee.core = nil
         unsafe thread.pointee.loop = nil
