@@ -11,12 +11,15 @@ enum Examples {
             ("e04", "greenlets: switching by name", greenlets),
             ("e05", "fibers: spawn, join, value", fiberBasics),
             ("e06", "fibers switch by themselves where they sleep", fiberSleep),
+            ("e07", "fibers that pass for threads, and sleep", threadNames),
             ("e08", "the same ten tasks one by one, then together", synchronousAndAsynchronous),
+            ("e18", "the slow server: port, delay, --single", slowServer),
             (
                 "e22", "five requests at once to the slow server",
                 { try requestsInTasks(Settings.number("TASKS", default: 5)) }
             ),
             ("e23", "a hundred of them", { try requestsInTasks(Settings.number("TASKS", default: 100)) }),
+            ("e24", "one request after the other", serialRequests),
         ]
     }
 

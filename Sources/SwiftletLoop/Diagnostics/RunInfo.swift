@@ -52,16 +52,21 @@ public struct RunInfo: Sendable, CustomStringConvertible {
     /// Cancellation: ends the wait.
     /// - Parameters:
     ///   - backtraces: whether to find out where each fiber waits, which takes longer.
-    ///   - timeout: how long each of the other loops may take to answer.
+    ///   - timeout: how long the other loops may take to answer.
     /// - Throws: `CancellationError`.
     public static func gather(backtraces: Bool = false, timeout: Duration = .milliseconds(200)) throws -> RunInfo {
-        RunInfo(
-            loops: try Watchdog.shared.loops.map { loop in
-                if loop.isCurrent { return loop.describe(backtraces: backtraces) }
-                let answer = Waiter<Loop>()
+        let deadline = Deadline.after(timeout)
+        // All are asked before the first answer is waited for.
+        let answers = Watchdog.shared.loops.map { loop in
+            let answer = Waiter<Loop>()
+            if loop.isCurrent {
+                answer.resume(returning: loop.describe(backtraces: backtraces))
+            } else {
                 loop.perform { answer.resume(returning: loop.describe(backtraces: backtraces)) }
-                return try answer.wait(until: .after(timeout)) ?? loop.describeBusy()
-            })
+            }
+            return (loop, answer)
+        }
+        return RunInfo(loops: try answers.map { try $1.wait(until: deadline) ?? $0.describeBusy() })
     }
 
     public var description: String {
@@ -97,7 +102,7 @@ extension EventLoop {
     /// On the loop's own thread.
     fileprivate func describe(backtraces: Bool) -> RunInfo.Loop {
         let fibers = liveFibers()
-        let numbers = unsafe Dictionary(
+        let numbers = Dictionary(
             fibers.compactMap { fiber in unsafe fiber.context.map { unsafe ($0.pointee.number, fiber) } },
             uniquingKeysWith: { first, _ in first })
         let byParent = Dictionary(grouping: fibers) { numbers[$0.spawner] }
@@ -131,7 +136,8 @@ extension EventLoop {
     private func state(of fiber: AnyFiber) -> String {
         guard let context = unsafe fiber.context else { return "has not started" }
         let suffix = fiber.isCancelled ? ", is cancelled" : ""
-        guard let parked = unsafe context.pointee.parked ?? context, unsafe parked.pointee.wait_id != 0 else {
+        let parked = unsafe context.pointee.parked ?? context
+        guard unsafe parked.pointee.wait_id != 0 else {
             let isRunning = unsafe swiftlet_flow_of(thread.pointee.current) == context
             return (isRunning ? "runs" : "is ready") + suffix
         }

@@ -22,6 +22,8 @@ public final class FiberLocal<Value>: @unchecked Sendable {
     /// - Parameters:
     ///   - name: how the run info calls it.
     ///   - defaultValue: what is read until a value has been set.
+    // Else a trailing closure could be meant as the value.
+    @_disfavoredOverload
     public init(name: String? = nil, default defaultValue: Value) {
         self.name = name
         keepsInitial = false

@@ -13,10 +13,15 @@ public func idle() throws {
     guard let loop else { return try yield() }
     unsafe loop.idlers += 1
     defer { unsafe loop.idlers -= 1 }
-    repeat {
+    var wasQuiet = false
+    while true {
         unsafe loop.core.pointee.budget = 0  // makes the loop look at timers, descriptors and other threads first
         try yield()
-    } while unsafe Int(swiftlet_ring_count(swiftlet_ready_ring(loop.core))) >= loop.idlers
+        let isQuiet = unsafe Int(swiftlet_ring_count(swiftlet_ready_ring(loop.core))) < loop.idlers
+        // Twice: the look may have come before the last of the others ran, and have missed what that one did.
+        if wasQuiet, isQuiet { return }
+        wasQuiet = isQuiet
+    }
 }
 
 extension EventLoop {

@@ -85,7 +85,8 @@ public enum TimeoutMisuse: Error, Hashable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .alreadyStarted: "the timeout has been started: cancel() it first, or make another"
-        case .outsideFiber: "a Timeout interrupts a fiber: call it in one, or use withTimeout { }, which works everywhere"
+        case .outsideFiber:
+            "a Timeout interrupts a fiber: start it in one, or use withTimeout { }, which works everywhere"
         }
     }
 }

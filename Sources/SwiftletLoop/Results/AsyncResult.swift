@@ -140,7 +140,8 @@ public final class AsyncResult<Value>: @unchecked Sendable {
     /// - Throws: `LoopError` if the thread has no loop and none can be made.
     @discardableResult
     public func link(
-        file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping @Sendable (AsyncResult<Value>) throws -> Void
+        file: StaticString = #fileID, line: UInt32 = #line,
+        _ body: @escaping @Sendable (AsyncResult<Value>) throws -> Void
     ) throws -> LinkToken {
         let loop = try EventLoop.current
         return rawLink { result in
