@@ -154,6 +154,26 @@ import Testing
         }
     }
 
+    @Test func aPlaceThatComesTogetherWithACancellationIsNotLost() async throws {
+        try await onLoop { () throws -> Void in
+            for isCancelledFirst in [true, false] {
+                let pool = FiberPool(size: 1)
+                let journal = Journal<Int>()
+                let holder = try pool.spawn { try sleep(.seconds(100)) }
+                let spawners = (0..<2).map { n in spawn { try pool.spawn { journal.note(n) } } }
+                try yield()
+                if isCancelledFirst { spawners[0].cancel() }
+                pool.discard(holder)
+                if !isCancelledFirst { spawners[0].cancel() }
+                try joinAll(spawners)
+                try pool.join()
+                #expect(journal.entries == (isCancelledFirst ? [1] : [0, 1]))
+                #expect(pool.freeCount == 1)
+                try holder.kill()
+            }
+        }
+    }
+
     @Test func discardingFreesThePlaceOnce() async throws {
         try await onLoop { () throws -> Void in
             let pool = FiberPool(size: 1)

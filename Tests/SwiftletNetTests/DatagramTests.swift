@@ -112,6 +112,22 @@ import Testing
         }
     }
 
+    @Test func nothingStaysOpen() async throws {
+        let names = try await onLoop { () throws -> Set<String> in
+            let sockets = try (0..<3).map { _ in try UDPSocket() }
+            let connected = try UDPSocket.connect(to: "127.0.0.1", port: sockets[0].port)
+            let taken = try failure(SocketError.self) { try UDPSocket(port: sockets[0].port) }
+            #expect(taken.operation == .bind)
+            let names = socketNames((sockets + [connected]).map(\.descriptor.number))
+            #expect(names.count == 4)
+            let waiting = try sockets.map { socket in try spawnAndPark { try socket.receive() } }
+            sockets[0].close()
+            try killAll(waiting)
+            return names
+        }
+        #expect(stillOpen(names).isEmpty)
+    }
+
     @Test func fromTasksAndPlainThreads() async throws {
         try await onLoopTask {
             let (receiver, sender) = (try UDPSocket(), try await UDPSocket.connect(to: "localhost", port: 9))

@@ -4,6 +4,9 @@ import SwiftletCoroutines
 /// What `unlink` takes to take a link back.
 public struct LinkToken: Hashable, Sendable {
     fileprivate let number: Int
+
+    /// Of a link that was called at once.
+    static let spent = LinkToken(number: -1)
 }
 
 extension AnyFiber {

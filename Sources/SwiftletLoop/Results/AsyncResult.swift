@@ -155,9 +155,9 @@ public final class AsyncResult<Value>: @unchecked Sendable {
     /// - Returns: what `unlink` takes.
     @discardableResult
     public func rawLink(_ body: @escaping @Sendable (AsyncResult<Value>) throws -> Void) -> LinkToken {
-        let (link, isReady) = state.withLock { ($0.links.add(body), $0.outcome != nil) }
-        if isReady, let body = state.withLock({ $0.links.remove(link) }) { LinkList.call(body, with: self) }
-        return link
+        if let link = state.withLock({ $0.outcome == nil ? $0.links.add(body) : nil }) { return link }
+        LinkList.call(body, with: self)
+        return .spent
     }
 
     /// Takes a link back; one that has been called already is gone anyway.

@@ -19,6 +19,7 @@ extension Waitable {
 extension AnyFiber: Waitable {
     public final func whenReady(_ body: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
         if isFinishedHere {
+            unsafe isObserved = true
             body()
             return {}
         }
