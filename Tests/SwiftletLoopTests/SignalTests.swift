@@ -41,10 +41,14 @@ import Testing
             return action.__sigaction_handler.sa_handler == nil  // SIG_DFL
         }
         #expect(action())
-        try await onLoop(parks: false) { () throws -> Void in
+        try await onLoop { () throws -> Void in
             let handler = try onSignal(SIGUSR2) {}
             #expect(!action())
             handler.cancel()
+            try yield()
+            #expect(action())
+            try onSignal(SIGUSR2) {}.cancel()  // before it has begun to watch
+            try yield()
             #expect(action())
             try onSignal(SIGUSR2) {}
         }

@@ -1,18 +1,22 @@
-// Signals as events: the handler only writes the number into a pipe; a thread reads it there.
+// Signals as readable descriptors, beside whatever handlers the program has.
 #ifndef SWIFTLET_SIGNAL_H
 #define SWIFTLET_SIGNAL_H
 
 #include <stdbool.h>
 
-/// Makes the pipe, once a process. 0 or the negative errno.
-int swiftlet_signal_open(void);
+/// An eventfd that becomes readable each time the signal comes, or -1 with errno set. An earlier handler is still
+/// called; a default action no longer happens. `once`: with the first signal the earlier action is back in force, so
+/// that the second one acts on the process even if nobody reads the descriptor.
+int swiftlet_signal_listen(int signal, bool once);
 
-/// Catches the signal from now on. 0 or the negative errno.
-int swiftlet_signal_watch(int signal);
-/// Puts back the action that was in force before.
-void swiftlet_signal_unwatch(int signal);
+/// Ends listening and closes the descriptor. With the last listener the earlier action comes back, unless the program
+/// has set another one since.
+void swiftlet_signal_forget(int signal, int descriptor);
 
-/// Blocks the calling thread until a watched signal comes; answers its number.
-int swiftlet_signal_next(void);
+/// Nobody has said what the signal should do, apart from listeners here.
+bool swiftlet_signal_is_default(int signal);
+
+/// Takes what has come; answers how many signals that were, 0 if none.
+unsigned long swiftlet_signal_take(int descriptor);
 
 #endif

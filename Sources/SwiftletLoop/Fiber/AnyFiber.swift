@@ -197,6 +197,8 @@ final class FiberExtras {
     /// Errors that wait to be thrown into it, first to last; see Interrupt.swift.
     var interrupts: [Interrupt] = []
     var isMain = false
+    /// It serves as long as the loop runs: nobody waits for its end.
+    var isBackground = false
     /// As which thread it has been asked for; see `AnyFiber.currentThreadName`.
     var threadName: String?
 

@@ -25,8 +25,8 @@ public func idle() throws {
 }
 
 extension EventLoop {
-    /// Waits until all other fibers of the loop have ended, those that are spawned meanwhile included. gevent's `wait()` and
-    /// `Hub.join`.
+    /// Waits until all other fibers of the loop have ended, those that are spawned meanwhile included and those that watch
+    /// for signals excepted. gevent's `wait()` and `Hub.join`.
     ///
     /// Cancellation: ends the wait, not the fibers.
     /// - Returns: false when `timeout` came first.
@@ -36,9 +36,13 @@ extension EventLoop {
         guard isCurrent else { throw LoopError.wrongThread }
         let deadline = timeout.map { Deadline.after($0) }
         let caller = AnyFiber.current
-        while case let others = liveFibers().filter({ $0 !== caller }), !others.isEmpty {
+        while case let others = liveFibers().filter({ $0 !== caller && !$0.isBackground }), !others.isEmpty {
             guard try joinAll(others, timeout: deadline?.remaining).count == others.count else { return false }
         }
         return true
     }
+}
+
+extension AnyFiber {
+    fileprivate final var isBackground: Bool { unsafe extras?.isBackground ?? false }
 }

@@ -1,20 +1,21 @@
 import CSwiftlet
 import SwiftletCoroutines
 
-// Errors thrown into a running fiber: by `kill`, by a `Timeout`. Each is thrown once, at the wait that is pending or at the
-// next one; later waits go on as usual. (`cancel()` makes every wait throw.) The flag `owner_is_cancelled` of the fiber's
-// stack, which each wait looks at, is set as long as the fiber is cancelled or errors are in `FiberExtras.interrupts`.
+// Errors thrown into a running fiber: by `kill`, by a `FiberTimeout`. Each is thrown once, at the wait that is pending or
+// at the next one; later waits go on as usual. (`cancel()` makes every wait throw.) The flag `owner_is_cancelled` of the
+// fiber's stack, which each wait looks at, is set as long as the fiber is cancelled or errors are in
+// `FiberExtras.interrupts`.
 
 /// An error that waits to be thrown into a fiber.
 struct Interrupt {
     let error: any Error
     /// Who may take it back.
-    let source: Timeout?
+    let source: FiberTimeout?
 }
 
 extension AnyFiber {
     /// Throws an error where the fiber waits. One that has not started never runs and ends with the error. From any thread.
-    final func interrupt(with error: any Error, from source: Timeout? = nil) {
+    final func interrupt(with error: any Error, from source: FiberTimeout? = nil) {
         guard loop.isCurrent else {
             loop.perform { self.interrupt(with: error, from: source) }
             return
@@ -30,7 +31,7 @@ extension AnyFiber {
     }
 
     /// Takes back what has not been thrown yet.
-    final func withdrawInterrupt(from source: Timeout) {
+    final func withdrawInterrupt(from source: FiberTimeout) {
         guard let extras = unsafe extras, !extras.interrupts.isEmpty else { return }
         extras.interrupts.removeAll { $0.source === source }
         unsafe context?.pointee.owner_is_cancelled = unsafe isCancelRequested || !extras.interrupts.isEmpty

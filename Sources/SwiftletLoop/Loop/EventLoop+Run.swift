@@ -67,7 +67,6 @@ extension EventLoop {
         let result = Result { try body(loop) }
         if executorMechanism == .defaultExecutor, isMainThread {
             loop.cancel(loop.liveFibers())  // it stays open: the runtime's executors refer to it
-            SignalDispatcher.shared.forget(loop)  // nobody runs it any more, so signals shall do again what they did
         } else {
             try loop.close()
         }

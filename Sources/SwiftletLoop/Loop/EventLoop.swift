@@ -167,7 +167,6 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         while unsafe !swiftlet_inbox_refuse_if_empty(inbox) { runLateMessages() }
         unsafe isClosed = true
         Watchdog.shared.forget(self)
-        SignalDispatcher.shared.forget(self)
         dropQueued()
         unsafe thread.pointee.core = nil
         unsafe thread.pointee.loop = nil

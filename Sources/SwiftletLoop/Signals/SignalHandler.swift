@@ -2,18 +2,18 @@ import CSwiftlet
 import Glibc
 import SwiftletCoroutines
 
-/// Runs the body in a fiber of its own on the calling thread's loop each time the process gets the signal. gevent's
+/// Runs the body in a fiber of its own on the calling thread's loop when the process has got the signal. gevent's
 /// `signal_handler`.
 ///
 /// ```swift
 /// try onSignal(SIGTERM) { try server.stop() }
 /// ```
-/// The signal does nothing else any more, until the last handler for it is cancelled: then it does again what it did before.
-/// Several handlers for one signal all run, in the order of their making. A loop that ends takes its handlers with it. An
-/// error that the body throws is reported.
+/// The signal's default action is not taken while there is a handler; a handler that the program has set by other means is
+/// called too. Several handlers for one signal all run. A signal that comes several times before the loop's turn runs
+/// each once, as with the kernel. Handlers end with `EventLoop.run` or their loop. An error that the body throws is reported.
 ///
 /// - Parameters:
-///   - signal: such as `SIGINT`. Those that a program gets by an error of its own, such as `SIGSEGV`, cannot be handled.
+///   - signal: such as `SIGINT`. Those that tell of an error of the program's own, such as `SIGSEGV`, cannot be handled.
 ///   - file: where the handler is made, for reports.
 ///   - line: the same.
 ///   - body: plain synchronous code.
@@ -21,38 +21,52 @@ import SwiftletCoroutines
 /// - Throws: `SignalError`; `LoopError`.
 @discardableResult
 public func onSignal(
-    _ signal: CInt, file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping @Sendable () throws -> Void
+    _ signal: CInt, file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping () throws -> Void
 ) throws -> SignalHandler {
     guard ![SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGURG].contains(signal) else {
         throw SignalError(signal: signal, errno: 0)
     }
-    let loop = try EventLoop.current
-    let handler = SignalHandler(signal, on: loop) {
-        loop.spawn(name: "handler of signal \(signal)", file: file, line: line, body)
+    _ = try EventLoop.current
+    let listener = try SignalListener(signal)
+    let watcher = spawn(name: "watcher of signal \(signal)", file: file, line: line) {
+        defer { notifyClosing(listener.descriptor) }
+        while try waitUntilReady(listener.descriptor, for: .reading) {
+            guard swiftlet_signal_take(listener.descriptor) > 0 else { continue }
+            spawn(name: "handler of signal \(signal)", file: file, line: line, body)
+        }
     }
-    try SignalDispatcher.shared.add(handler)
-    unsafe loop.foreignWaits += 1  // a signal may wake whoever waits: such a loop is in no deadlock
-    return handler
+    watcher.makeExtras().isBackground = true
+    return SignalHandler(signal, watcher)
 }
 
 /// What `onSignal` has set up.
 public final class SignalHandler: Sendable {
     /// The signal's number.
     public let signal: CInt
-    fileprivate let loop: EventLoop
-    fileprivate let run: @Sendable () -> Void
+    private let watcher: AnyFiber
 
-    fileprivate init(_ signal: CInt, on loop: EventLoop, run: @escaping @Sendable () -> Void) {
+    fileprivate init(_ signal: CInt, _ watcher: AnyFiber) {
         self.signal = signal
-        self.loop = loop
-        self.run = run
+        self.watcher = watcher
     }
 
-    /// Takes the handler back. Twice does nothing. From any thread.
-    public func cancel() {
-        guard SignalDispatcher.shared.remove(self) else { return }
-        if loop.isCurrent { unsafe loop.foreignWaits -= 1 } else { loop.perform { unsafe self.loop.foreignWaits -= 1 } }
+    /// Takes the handler back, in the loop's next turn. With the last one for its signal, the signal does again what it did
+    /// before. Twice does nothing. From any thread.
+    public func cancel() { watcher.cancel() }
+}
+
+/// Listens to a signal as long as it lives, also if the fiber that holds it never runs.
+private final class SignalListener {
+    let descriptor: CInt
+    private let signal: CInt
+
+    init(_ signal: CInt) throws {
+        self.signal = signal
+        descriptor = swiftlet_signal_listen(signal, false)
+        if descriptor < 0 { throw SignalError(signal: signal, errno: swiftlet_errno()) }
     }
+
+    deinit { if descriptor >= 0 { swiftlet_signal_forget(signal, descriptor) } }
 }
 
 /// A signal cannot be handled.
@@ -61,64 +75,15 @@ public struct SignalError: Error, Hashable, CustomStringConvertible {
     /// The kernel's answer; 0 when the library needs the signal itself or it tells of an error that cannot be mended.
     public let errno: CInt
 
+    public init(signal: CInt, errno: CInt) {
+        self.signal = signal
+        self.errno = errno
+    }
+
     public var description: String {
         let reason =
             unsafe errno == 0
             ? "it tells of a crash, or the library uses it itself" : String(cString: strerror(errno))
         return "signal \(signal) cannot be handled: \(reason); use another, such as SIGTERM or SIGUSR1"
-    }
-}
-
-/// Passes signals on to the loops of their handlers, on a thread of its own that starts with the first handler.
-final class SignalDispatcher: Sendable {
-    static let shared = SignalDispatcher()
-
-    private struct State {
-        var handlers: [SignalHandler] = []
-        var isRunning = false
-    }
-
-    private let state = Locked(State())
-
-    func add(_ handler: SignalHandler) throws {
-        try state.withLock { state in
-            if !state.isRunning {
-                let status = swiftlet_signal_open()
-                guard status == 0 else { throw SignalError(signal: handler.signal, errno: -status) }
-                try startThread(name: "swiftlet-signal") { self.serve() }
-                state.isRunning = true
-            }
-            if !state.handlers.contains(where: { $0.signal == handler.signal }) {
-                let status = swiftlet_signal_watch(handler.signal)
-                guard status == 0 else { throw SignalError(signal: handler.signal, errno: -status) }
-            }
-            state.handlers.append(handler)
-        }
-    }
-
-    /// False when it had been removed before.
-    func remove(_ handler: SignalHandler) -> Bool { remove { $0 === handler } > 0 }
-
-    /// For a loop that ends.
-    func forget(_ loop: EventLoop) {
-        let count = remove { $0.loop === loop }
-        unsafe loop.foreignWaits -= count
-    }
-
-    private func remove(where isRemoved: (SignalHandler) -> Bool) -> Int {
-        state.withLock { state in
-            let removed = state.handlers.filter(isRemoved)
-            state.handlers.removeAll(where: isRemoved)
-            for signal in Set(removed.map(\.signal)) where !state.handlers.contains(where: { $0.signal == signal }) {
-                swiftlet_signal_unwatch(signal)
-            }
-            return removed.count
-        }
-    }
-
-    private func serve() {
-        while case let signal = swiftlet_signal_next(), signal > 0 {
-            for handler in state.withLock({ $0.handlers }) where handler.signal == signal { handler.run() }
-        }
     }
 }

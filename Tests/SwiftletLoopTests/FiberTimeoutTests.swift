@@ -6,14 +6,14 @@ import Testing
 @Suite struct TimeoutTests {
     @Test func theInnerOneIsToldFromTheOuter() async throws {
         try await onLoop { () throws -> Void in
-            let outer = try Timeout.start(.seconds(50))
+            let outer = try FiberTimeout.start(.seconds(50))
             defer { outer.cancel() }
-            let inner = try Timeout.start(.milliseconds(5))
+            let inner = try FiberTimeout.start(.milliseconds(5))
             #expect(outer.isPending && inner.isPending)
             do {
                 try sleep(.seconds(100))
                 Issue.record("not interrupted")
-            } catch let error as Timeout {
+            } catch let error as FiberTimeout {
                 #expect(error === inner)
             }
             #expect(outer.isPending && !inner.isPending)
@@ -24,17 +24,17 @@ import Testing
 
     @Test func theOuterOnePassesThroughTheInner() async throws {
         try await onLoop { () throws -> Void in
-            let outer = try Timeout.start(.milliseconds(5))
+            let outer = try FiberTimeout.start(.milliseconds(5))
             do {
-                let inner = try Timeout.start(.seconds(50))
+                let inner = try FiberTimeout.start(.seconds(50))
                 defer { inner.cancel() }
                 do {
                     try sleep(.seconds(100))
-                } catch let error as Timeout where error === inner {
+                } catch let error as FiberTimeout where error === inner {
                     Issue.record("the wrong one")
                 }
                 Issue.record("swallowed")
-            } catch let error as Timeout {
+            } catch let error as FiberTimeout {
                 #expect(error === outer)
             }
             outer.cancel()
@@ -44,11 +44,11 @@ import Testing
     @Test func aCancelledOneNeverFires() async throws {
         try await onLoop { () throws -> Void in
             for _ in 0..<1_000 {
-                let timeout = try Timeout.start(.milliseconds(2))
+                let timeout = try FiberTimeout.start(.milliseconds(2))
                 timeout.cancel()
                 timeout.cancel()
             }
-            let fired = try Timeout.start(.zero)
+            let fired = try FiberTimeout.start(.zero)
             // Its time has come, but nobody waits: what it would throw is withdrawn.
             let blocker = spawn { try sleep(.milliseconds(1)) }
             _ = try shielded { try blocker.join() }
@@ -61,19 +61,19 @@ import Testing
 
     @Test func itCanBeStartedAgainAndThrowsWhatItIsTold() async throws {
         try await onLoop { () throws -> Void in
-            let timeout = Timeout(.milliseconds(2), throwing: Failure(8))
+            let timeout = FiberTimeout(.milliseconds(2), throwing: Failure(8))
             for _ in 0..<3 {
                 try timeout.start()
-                #expect(throws: TimeoutMisuse.alreadyStarted) { try timeout.start() }
+                #expect(throws: FiberTimeoutError.alreadyStarted) { try timeout.start() }
                 #expect(throws: Failure(8)) { try sleep(.seconds(100)) }
                 timeout.cancel()
             }
-            let never = try Timeout.start(nil)
+            let never = try FiberTimeout.start(nil)
             #expect(!never.isPending)
             try yield()
             never.cancel()
         }
-        #expect(throws: TimeoutMisuse.outsideFiber) { try Timeout.start(.seconds(1)) }
+        #expect(throws: FiberTimeoutError.outsideFiber) { try FiberTimeout.start(.seconds(1)) }
     }
 
     @Test func aLoopThatOnlyYieldsIsInterrupted() async throws {
@@ -85,8 +85,8 @@ import Testing
                     other.add()
                 }
             }
-            let timeout = try Timeout.start(.milliseconds(10))
-            #expect(throws: Timeout.self) { while true { try sleep(.zero) } }
+            let timeout = try FiberTimeout.start(.milliseconds(10))
+            #expect(throws: FiberTimeout.self) { while true { try sleep(.zero) } }
             timeout.cancel()
             #expect(other.count > 0)
             #expect(throws: DeadlineExceeded.self) { try withTimeout(.milliseconds(10)) { while true { try yield() } } }

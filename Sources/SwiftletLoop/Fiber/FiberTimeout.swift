@@ -7,11 +7,11 @@ import SwiftletCoroutines
 /// that nest: each throws itself, or an error of your choice.
 ///
 /// ```swift
-/// let timeout = try Timeout.start(.seconds(5))
+/// let timeout = try FiberTimeout.start(.seconds(5))
 /// defer { timeout.cancel() }
 /// do {
 ///     try talk()
-/// } catch let error as Timeout where error === timeout {
+/// } catch let error as FiberTimeout where error === timeout {
 ///     print("too slow")
 /// }
 /// ```
@@ -19,7 +19,7 @@ import SwiftletCoroutines
 /// States: idle -> pending -> idle, by `cancel()`; or pending -> fired -> idle, by `cancel()`. It throws once.
 ///
 /// Thread rules: it belongs to the fiber that started it.
-public final class Timeout: Error, CustomStringConvertible, @unchecked Sendable {
+public final class FiberTimeout: Error, CustomStringConvertible, @unchecked Sendable {
     private let duration: Duration?
     private let error: (any Error)?
     private weak var fiber: AnyFiber?
@@ -37,19 +37,19 @@ public final class Timeout: Error, CustomStringConvertible, @unchecked Sendable 
 
     /// Makes a timeout and starts it. gevent's `Timeout.start_new`.
     ///
-    /// - Throws: `TimeoutMisuse.outsideFiber`.
-    public static func start(_ duration: Duration?, throwing error: (any Error)? = nil) throws -> Timeout {
-        let timeout = Timeout(duration, throwing: error)
+    /// - Throws: `FiberTimeoutError.outsideFiber`.
+    public static func start(_ duration: Duration?, throwing error: (any Error)? = nil) throws -> FiberTimeout {
+        let timeout = FiberTimeout(duration, throwing: error)
         try timeout.start()
         return timeout
     }
 
     /// Starts it in the calling fiber.
     ///
-    /// - Throws: `TimeoutMisuse` when it runs already, or outside fibers.
+    /// - Throws: `FiberTimeoutError` when it runs already, or outside fibers.
     public func start() throws {
-        guard fiber == nil else { throw TimeoutMisuse.alreadyStarted }
-        guard let current = AnyFiber.current else { throw TimeoutMisuse.outsideFiber }
+        guard fiber == nil else { throw FiberTimeoutError.alreadyStarted }
+        guard let current = AnyFiber.current else { throw FiberTimeoutError.outsideFiber }
         fiber = current
         guard let duration else { return }
         let timer = TimeoutTimer(self)
@@ -77,8 +77,8 @@ public final class Timeout: Error, CustomStringConvertible, @unchecked Sendable 
     fileprivate func fire() { fiber?.interrupt(with: error ?? self, from: self) }
 }
 
-/// A `Timeout` was used in a way it cannot be.
-public enum TimeoutMisuse: Error, Hashable, CustomStringConvertible {
+/// A `FiberTimeout` was used in a way it cannot be.
+public enum FiberTimeoutError: Error, Hashable, CustomStringConvertible {
     case alreadyStarted
     case outsideFiber
 
@@ -86,17 +86,17 @@ public enum TimeoutMisuse: Error, Hashable, CustomStringConvertible {
         switch self {
         case .alreadyStarted: "the timeout has been started: cancel() it first, or make another"
         case .outsideFiber:
-            "a Timeout interrupts a fiber: start it in one, or use withTimeout { }, which works everywhere"
+            "a FiberTimeout interrupts a fiber: start it in one, or use withTimeout { }, which works everywhere"
         }
     }
 }
 
 private final class TimeoutTimer: Callback {
-    private let timeout: Timeout
+    private let timeout: FiberTimeout
     private var hasFired = false
     var isCancelled = false
 
-    init(_ timeout: Timeout) { self.timeout = timeout }
+    init(_ timeout: FiberTimeout) { self.timeout = timeout }
 
     override var isObsolete: Bool { isCancelled || hasFired }
 
