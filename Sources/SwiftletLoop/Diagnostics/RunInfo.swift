@@ -38,8 +38,12 @@ public struct RunInfo: Sendable, CustomStringConvertible {
         public let state: String
         /// Its `FiberLocal` values, as `name = value`.
         public let locals: [String]
+        // Their names are looked up by whoever reads them: that takes long, and would hold up the loop.
+        fileprivate let frames: [UInt]
         /// Where it waits, innermost call first; empty unless asked for.
-        public let backtrace: [String]
+        public var backtrace: [String] {
+            frames.map { unsafe describeAddress(UnsafeMutableRawPointer(bitPattern: $0)) }
+        }
         /// The fibers that it has spawned and that have not ended.
         public let children: [Fiber]
     }
@@ -112,7 +116,7 @@ extension EventLoop {
                 locals: unsafe (fiber.extras?.locals.entries ?? [:]).sorted { $0.key < $1.key }.map {
                     "\($0.value.name) = \($0.value.value)"
                 },
-                backtrace: backtraces ? backtrace(of: fiber) : [],
+                frames: backtraces ? frames(of: fiber) : [],
                 children: ordered(byParent[fiber] ?? []).map(describe))
         }
         return RunInfo.Loop(
@@ -144,12 +148,12 @@ extension EventLoop {
         return unsafe "waits for \(describeWait(parked).wait)" + suffix
     }
 
-    private func backtrace(of fiber: AnyFiber) -> [String] {
+    private func frames(of fiber: AnyFiber) -> [UInt] {
         guard let context = unsafe fiber.context, unsafe swiftlet_flow_of(thread.pointee.current) != context else {
             return []
         }
         var frames = unsafe [UnsafeMutableRawPointer?](repeating: nil, count: 40)
         let count = unsafe swiftlet_backtrace_of_context(context.pointee.parked ?? context, &frames, CInt(frames.count))
-        return unsafe frames.prefix(Int(count)).map { unsafe describeAddress($0) }
+        return unsafe frames.prefix(Int(count)).map { UInt(bitPattern: $0) }
     }
 }
