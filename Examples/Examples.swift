@@ -11,6 +11,7 @@ enum Examples {
             ("e04", "greenlets: switching by name", greenlets),
             ("e05", "fibers: spawn, join, value", fiberBasics),
             ("e06", "fibers switch by themselves where they sleep", fiberSleep),
+            ("e07", "fibers that pass for threads, and sleep", threadNames),
             ("e08", "the same ten tasks one by one, then together", synchronousAndAsynchronous),
             ("e09", "a coroutine function", coroutineFunction),
             ("e10", "await suspends until the result is there", awaitResult),
@@ -24,6 +25,7 @@ enum Examples {
             ("e19", "a client that blocks, in five tasks", blockingRequestsInTasks),
             ("e20", "await on a plain object, and errors that nobody asks for", awaitResponse),
             ("e21", "a client that blocks, in an async function", asynchronousWrapper),
+            ("e18", "the slow server: port, delay, --single", slowServer),
             (
                 "e22", "five requests at once to the slow server",
                 { try requestsInTasks(Settings.number("TASKS", default: 5)) }
@@ -31,6 +33,7 @@ enum Examples {
             ("e23", "a hundred of them", { try requestsInTasks(Settings.number("TASKS", default: 100)) }),
             ("e27", "ten random sleeps, gathered on a loop", gatherOnALoop),
             ("e28", "the same through AsyncIO.run", asyncIORun),
+            ("e24", "one request after the other", serialRequests),
         ]
     }
 

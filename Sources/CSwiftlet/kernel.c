@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -109,7 +110,16 @@ int swiftlet_signal_thread(int kernel_id, int signal) {
   return (int)syscall(SYS_tgkill, getpid(), kernel_id, signal);
 }
 
-void swiftlet_thread_name(const char *name) { pthread_setname_np(pthread_self(), name); }
+void swiftlet_thread_name(const char *name) {
+  char shortened[16];  // a longer one would be refused (pthread_setname_np(3))
+  strncpy(shortened, name, sizeof shortened - 1);
+  shortened[sizeof shortened - 1] = 0;
+  pthread_setname_np(pthread_self(), shortened);
+}
+
+void swiftlet_thread_get_name(char *name, size_t capacity) {
+  if (pthread_getname_np(pthread_self(), name, capacity) != 0) name[0] = 0;
+}
 
 size_t swiftlet_raise_descriptor_limit(void) {
   struct rlimit limit;

@@ -92,3 +92,49 @@ bool swiftlet_socket_has_input(int descriptor) {
   } while (count < 0 && errno == EINTR);
   return count >= 0 || errno != EAGAIN;
 }
+
+int swiftlet_datagram_make(int family) {
+  int descriptor = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+  return descriptor >= 0 ? descriptor : -errno;
+}
+
+int swiftlet_datagram_bind(int descriptor, const void *address, int length, bool reuse_port) {
+  int yes = 1;
+  if (reuse_port && setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) return -errno;
+  return bind(descriptor, address, (socklen_t)length) == 0 ? 0 : -errno;
+}
+
+int swiftlet_datagram_allow_broadcast(int descriptor, bool allows) {
+  int value = allows;
+  return setsockopt(descriptor, SOL_SOCKET, SO_BROADCAST, &value, sizeof value) == 0 ? 0 : -errno;
+}
+
+long swiftlet_datagram_receive(
+    int descriptor, void *buffer, long size, void *address, int *length, bool *is_truncated) {
+  struct iovec part = {buffer, (size_t)size};
+  struct msghdr message = {.msg_name = address, .msg_namelen = (socklen_t)*length, .msg_iov = &part, .msg_iovlen = 1};
+  for (;;) {
+    long allowed = swiftlet_socket_ask(SWIFTLET_CALL_RECEIVE, descriptor, size);
+    if (allowed == -EINTR) continue;
+    if (allowed < 0) return allowed;
+    long count = recvmsg(descriptor, &message, 0);
+    if (count >= 0) {
+      *length = (int)message.msg_namelen;
+      *is_truncated = (message.msg_flags & MSG_TRUNC) != 0;
+      return count;
+    }
+    if (errno != EINTR) return -errno;
+  }
+}
+
+long swiftlet_datagram_send(int descriptor, const void *bytes, long size, const void *address, int length) {
+  for (;;) {
+    // A datagram goes as a whole: a smaller size is not taken from the hook.
+    long allowed = swiftlet_socket_ask(SWIFTLET_CALL_SEND, descriptor, size);
+    if (allowed == -EINTR) continue;
+    if (allowed < 0) return allowed;
+    long count = sendto(descriptor, bytes, (size_t)size, MSG_NOSIGNAL, address, address ? (socklen_t)length : 0);
+    if (count >= 0) return count;
+    if (errno != EINTR) return -errno;
+  }
+}

@@ -11,6 +11,9 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         case read
         case write
         case closeWriting = "end writing"
+        case bind
+        case receive
+        case send
     }
 
     /// Why it failed.
@@ -61,21 +64,25 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
 
     private var preposition: String {
         switch operation {
-        case .listen, .accept: "at"
-        case .read: "from"
-        case .connect, .write, .closeWriting: "to"
+        case .listen, .accept, .bind: "at"
+        case .read, .receive: "from"
+        case .connect, .write, .closeWriting, .send: "to"
         }
     }
 
     private func advice(_ errno: CInt) -> String? {
         switch (errno, operation) {
         case (ECONNREFUSED, _): "nothing listens there: start the server, or check the port"
-        case (EADDRINUSE, .listen):
+        case (EADDRINUSE, .listen), (EADDRINUSE, .bind):
             "the port is taken: end the program that has it, or choose another; port 0 picks a free one"
         case (EADDRINUSE, _), (EADDRNOTAVAIL, .connect):
             "this machine has no local port left for that peer: reuse connections, or have fewer at once"
         case (EADDRNOTAVAIL, _): "this machine does not have that address"
-        case (EACCES, .listen): "ports below 1024 need a privilege (CAP_NET_BIND_SERVICE): choose a higher one"
+        case (EMSGSIZE, .send): "a datagram carries at most 65507 bytes over IPv4: send smaller ones"
+        case (EACCES, .send): "a broadcast address needs setAllowsBroadcast(true)"
+        case (EDESTADDRREQ, .send): "the socket is not connected: say to whom, with send(_:to:)"
+        case (EACCES, .listen), (EACCES, .bind):
+            "ports below 1024 need a privilege (CAP_NET_BIND_SERVICE): choose a higher one"
         case (EMFILE, _): "raise the limit of open files with ulimit -n"
         case (ENFILE, _): "raise the system's limit of open files (fs.file-max)"
         case (ENETUNREACH, _), (EHOSTUNREACH, _): "check the network"

@@ -96,10 +96,10 @@ import Testing
         try await onLoop { () throws -> Void in
             let journal = Journal<Int>()
             let fiber = spawn(name: "linked-161803") { 1 }
-            let links = Box<[Int]>([])
+            let links = Box<[LinkToken]>([])
             for n in 0..<1_000 {
                 links.value.append(
-                    fiber.link { ended in
+                    fiber.rawLink { ended in
                         #expect(ended === fiber)
                         if n == 100 { throw Failure(n) }
                         if n == 200 { fiber.unlink(links.value[700]) }
@@ -111,7 +111,7 @@ import Testing
             #expect(journal.entries == (0..<1_000).filter { $0 != 100 && $0 != 700 })
             #expect(ReportLog.reports(containing: "linked-161803").count == 1)
             // To one that has ended: soon, and once.
-            fiber.link { _ in journal.note(-1) }
+            fiber.rawLink { _ in journal.note(-1) }
             #expect(journal.entries.last != -1)
             try yield()
             #expect(journal.entries.filter { $0 == -1 }.count == 1)

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 /// The examples against the originals' output: the same lines in the same order, at the same times. Expected times are
@@ -27,7 +28,8 @@ struct ExampleTests {
     @Test
     func `Without a name the examples are listed`() async throws {
         let outcome = try await RunningProgram.run("SwiftletExamples")
-        #expect(outcome.texts.map { $0.prefix(3) }.starts(with: ["e01", "e02", "e03", "e04", "e05", "e06", "e08"]))
+        let first = ["e01", "e02", "e03", "e04", "e05", "e06", "e07", "e08"]
+        #expect(outcome.texts.map { String($0.prefix(3)) }.starts(with: first))
         let unknown = try await RunningProgram.run("SwiftletExamples", "e99")
         #expect(unknown.exitCode == 64)
         #expect(unknown.errors == "SwiftletExamples: there is no example e99; without a name they are listed\n")
@@ -76,6 +78,17 @@ struct ExampleTests {
         compare(
             try await run("e06"),
             [(0, "egon eat 1"), (0, "egon play 1"), (1, "egon play 2"), (2, "egon eat 2"), (2, "主")])
+    }
+
+    @Test
+    func `Fibers pass for threads, numbered in the order of asking`() async throws {
+        // The tutorial's names; the Python that made the other originals says Dummy-1 and Dummy-2.
+        compare(
+            try await run("e07"),
+            [
+                (0, "DummyThread-1"), (0, "eat food 1"), (0, "DummyThread-2"), (0, "play 1"), (1, "play 2"),
+                (2, "eat food 2"), (2, "主"),
+            ])
     }
 
     @Test
@@ -252,5 +265,45 @@ struct ExampleTests {
         let cost = try #require(outcome.texts.last?.firstMatch(of: /^Cost time: ([\d.]+)$/))
         let seconds = try #require(Double(cost.output.1))
         #expect(seconds >= 3 && seconds <= limit)
+    }
+
+    /// Starts E18 and answers it with its address.
+    private func slowServer(_ arguments: String...) async throws -> (RunningProgram, url: String) {
+        let server = try RunningProgram("SwiftletExamples", ["e18", "0"] + arguments)
+        let start = try #require(try await onThread { server.nextLine()?.text })
+        let url = try #require(start.wholeMatch(of: /Running on (http:\/\/127.0.0.1:\d+)\/ \(Press CTRL\+C to quit\)/))
+        return (server, String(url.output.1))
+    }
+
+    @Test
+    func `Serial requests take their delays one after the other`() async throws {
+        let (server, url) = try await slowServer("0.5")
+        let outcome = try await onThread { try RunningProgram("SwiftletExamples", ["e24", url]).finish() }
+        #expect(outcome.exitCode == 0 && outcome.errors == "")
+        let pairs = (0..<5).flatMap { n in
+            [
+                (seconds: 0.5 * Double(n), text: "Waiting for \(url)"),
+                (seconds: 0.5 * Double(n + 1), text: "Get response from \(url) Result: Hello!"),
+            ]
+        }
+        compare(outcome, pairs + [(2.5, outcome.texts.last ?? "")])
+        let cost = try #require(outcome.texts.last?.firstMatch(of: /^Cost time: ([\d.]+)$/))
+        let seconds = try #require(Double(cost.output.1))
+        #expect(seconds >= 2.5 && seconds < 2.5 + tolerance)
+        server.signal(SIGINT)
+        let end = try await onThread { try server.finish() }
+        #expect(end.exitCode == 0 && end.errors == "")
+    }
+
+    @Test
+    func `The slow server with one place answers one request after the other`() async throws {
+        let (server, url) = try await slowServer("0.5", "--single")
+        let outcome = try await onThread { try RunningProgram("SwiftletExamples", ["e22", url]).finish() }
+        #expect(outcome.exitCode == 0 && outcome.errors == "")
+        let waiting = (0..<5).map { _ in (seconds: 0.0, text: "Waiting for \(url)") }
+        let answers = (1...5).map { (seconds: 0.5 * Double($0), text: "Get response from \(url) Result: Hello!") }
+        compare(outcome, waiting + answers + [(2.5, outcome.texts.last ?? "")])
+        server.signal(SIGINT)
+        #expect(try await onThread { try server.finish() }.exitCode == 0)
     }
 }

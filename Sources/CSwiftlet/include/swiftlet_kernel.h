@@ -46,6 +46,8 @@ int swiftlet_process_id(void);
 int swiftlet_available_processors(void);
 int swiftlet_signal_thread(int kernel_id, int signal);
 void swiftlet_thread_name(const char *name);
+/// The calling thread's name, NUL-terminated; empty when it has none.
+void swiftlet_thread_get_name(char *name, size_t capacity);
 
 /// Raises the soft limit of open descriptors to the hard one; answers the limit in force.
 size_t swiftlet_raise_descriptor_limit(void);

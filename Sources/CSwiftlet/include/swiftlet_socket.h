@@ -56,6 +56,16 @@ long swiftlet_socket_send_two(
 
 /// A TCP socket that does not block, is closed on exec, and sends small packets at once.
 int swiftlet_socket_make(int family);
+/// A UDP socket that does not block and is closed on exec.
+int swiftlet_datagram_make(int family);
+int swiftlet_datagram_bind(int descriptor, const void *address, int length, bool reuse_port);
+int swiftlet_datagram_allow_broadcast(int descriptor, bool allows);
+/// One datagram: how many bytes of it lie in the buffer. What did not fit is gone, and `is_truncated` tells.
+long swiftlet_datagram_receive(
+    int descriptor, void *buffer, long size, void *address, int *length, bool *is_truncated);
+/// One datagram; to the connected peer if the address is NULL.
+long swiftlet_datagram_send(int descriptor, const void *bytes, long size, const void *address, int length);
+
 int swiftlet_socket_connect(int descriptor, const void *address, int length);
 /// The outcome of a connect that went on in the background: 0 or the negative errno.
 int swiftlet_socket_outcome(int descriptor);

@@ -55,20 +55,3 @@ extension EventLoop {
         return watch != nil
     }
 }
-
-/// A signal could not be listened to.
-public struct SignalError: Error, Hashable, CustomStringConvertible {
-    public let signal: CInt
-    public let errno: CInt
-
-    public init(signal: CInt, errno: CInt) {
-        self.signal = signal
-        self.errno = errno
-    }
-
-    public var description: String {
-        errno == 22
-            ? "signal \(signal) cannot be caught"
-            : "cannot listen to signal \(signal) (errno \(errno)): remove other handlers, or raise the limit of descriptors"
-    }
-}

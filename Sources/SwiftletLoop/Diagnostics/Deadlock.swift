@@ -106,7 +106,7 @@ extension EventLoop {
         unsafe WaitKind(rawValue: context.pointee.wait_kind) ?? .other
     }
 
-    private func parkedStacks() -> [ContextPointer] {
+    func parkedStacks() -> [ContextPointer] {
         @safe
         final class Collector { var contexts: [ContextPointer] = unsafe [] }
         let collector = Collector()
@@ -119,7 +119,7 @@ extension EventLoop {
         return unsafe collector.contexts
     }
 
-    private func describeWait(_ context: ContextPointer) -> DeadlockReport.Entry {
+    func describeWait(_ context: ContextPointer) -> DeadlockReport.Entry {
         let flow = unsafe swiftlet_flow_of(context)!
         var name = "the thread's own stack"
         var origin: String?

@@ -54,6 +54,11 @@ final class Watchdog: Sendable {
         loopAwakes()  // without loops its thread ends
     }
 
+    /// All open loops, in the order of their threads.
+    var loops: [EventLoop] {
+        state.withLock { state in state.loops.values.sorted { $0.kernelID < $1.kernelID }.map(\.loop) }
+    }
+
     private func run() {
         ServiceThreads.enter()
         defer { ServiceThreads.leave() }

@@ -49,6 +49,8 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     /// Its loop, without a reference: spawning would pay for counting.
     @usableFromInline final let loopPointer: UnsafeMutableRawPointer
     private final let file: UnsafePointer<UInt8>
+    /// The number, on its loop, of the fiber that spawned it; 0 for none.
+    final let spawner: UInt64
 
     @usableFromInline
     init(_ start: @escaping (AnyFiber) -> Void, loop: UnsafeMutableRawPointer, file: StaticString, line: UInt32) {
@@ -56,6 +58,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         unsafe loopPointer = unsafe loop
         self.line = line
         unsafe self.file = unsafe file.utf8Start
+        spawner = unsafe swiftlet_fiber_number(loop)
     }
 
     deinit {
@@ -111,13 +114,13 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     /// `cancel()` was called.
     public final var isCancelled: Bool { isCancelRequested }
     /// It has finished without an error.
-    public final var isSuccessful: Bool { unsafe isFinished && isSuccess }
+    public final var isSuccessful: Bool { unsafe isFinished && (isSuccess || wasKilled) }
 
-    /// The error it ended with; looking at it counts as having noticed.
+    /// The error it ended with; looking at it counts as having noticed. `nil` for one that was killed; see `kill`.
     public final var error: (any Error)? {
         guard isFinished else { return nil }
         isObserved = true
-        return unsafe failure
+        return unsafe wasKilled ? nil : failure
     }
 
     @usableFromInline
@@ -153,6 +156,10 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
                 ClosureCallback { if self.state == .unstarted { self.finishUnstarted(CancellationError()) } }
                     .item)
         }
+        endPendingWait()
+    }
+
+    final func endPendingWait() {
         guard let parked = unsafe context?.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
         if unsafe parked.pointee.wait_id != 0, unsafe !CancelScope.isShielded(parked) {
             unsafe loop.decideHere(parked, parked.pointee.wait_id, .cancelled)
@@ -184,7 +191,8 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
             unsafe removeJoiner(node)
             unsafe node.pointee.complete(on: loop)
         }
-        if let extras = unsafe extras { extras.callLinks(of: self) }
+        if unsafe failure != nil { reportFailureAtOnce() }
+        if let extras = unsafe extras { extras.fiberEnded(self) }
     }
 
     func makeExtras() -> FiberExtras {
@@ -207,10 +215,19 @@ final class FiberExtras {
     var stackSize = StackSize.default
     var neverRan = false
     var isDelayed = false
-    var locals: [ObjectIdentifier: Any] = [:]
     /// The spawn scope that it is a child of, and its number there.
     var membership: (scope: SpawnScope, number: Int)?
-    private var links: [(id: Int, body: (AnyFiber) throws -> Void)] = []
+    /// Made by `Fiber.init` and waits for `start()`.
+    var isUnscheduled = false
+    var locals = LocalValues()
+    var links = LinkList<AnyFiber>()
+    /// Errors that wait to be thrown into it, first to last; see Interrupt.swift.
+    var interrupts: [Interrupt] = []
+    var isMain = false
+    /// It serves as long as the loop runs: nobody waits for its end.
+    var isBackground = false
+    /// As which thread it has been asked for; see `AnyFiber.currentThreadName`.
+    var threadName: String?
 
     deinit { unsafe nameBytes?.deallocate() }
 
@@ -222,22 +239,8 @@ final class FiberExtras {
         unsafe nameBytes = unsafe bytes
     }
 
-    func addLink(_ id: Int, _ body: @escaping (AnyFiber) throws -> Void) { links.append((id, body)) }
-
-    var linkCount: Int { links.count }
-
-    func removeLink(_ id: Int) { links.removeAll { $0.id == id } }
-
-    /// One by one: a link may remove a later one.
-    func callLinks(of fiber: AnyFiber) {
-        while !links.isEmpty { FiberExtras.call(links.removeFirst().body, of: fiber) }
-    }
-
-    static func call(_ link: (AnyFiber) throws -> Void, of fiber: AnyFiber) {
-        do {
-            try link(fiber)
-        } catch {
-            Report(.unretrievedError, "a link of \(fiber) threw \(error)").post()
-        }
+    func fiberEnded(_ fiber: AnyFiber) {
+        locals = LocalValues()
+        callLinks(with: fiber)
     }
 }

@@ -38,9 +38,6 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
     @inlinable
     public var value: Value? { unsafe isFinished && isSuccess ? result.value(as: Value.self) : nil }
 
-    /// How it ended; after its end.
-    final var outcome: Result<Value, any Error> { value.map { .success($0) } ?? .failure(failureToThrow()) }
-
     /// Waits for the end and returns what the body returned.
     ///
     /// Cancellation: ends the wait, not the fiber.

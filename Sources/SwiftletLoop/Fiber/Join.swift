@@ -62,11 +62,11 @@ extension AnyFiber {
         }
         // From elsewhere: a fiber of the loop joins it and tells.
         let ended = Waiter<Bool>()
-        let link = AnyFiber.nextLink()
+        let link = LinkToken()
         let accepted = loop.perform {
             self.isObserved = true
             if self.state == .finished { return ended.resume(returning: true) }
-            self.makeExtras().addLink(link) { _ in ended.resume(returning: true) }
+            self.makeExtras().links.add(link) { _ in ended.resume(returning: true) }
         }
         guard accepted else {
             // The loop's end, which the refusal makes visible here, has ended its fibers.
@@ -74,7 +74,7 @@ extension AnyFiber {
             throw LoopError.closed
         }
         // Who gives up leaves nothing behind. A loop that refuses this has ended the fiber, and its links with it.
-        defer { if ended.isEmpty { loop.perform { unsafe self.extras?.removeLink(link) } } }
+        defer { if ended.isEmpty { loop.perform { self.unlink(link) } } }
         return try ended.wait(.otherLoop, until: deadline) ?? false
     }
 
@@ -99,46 +99,6 @@ extension AnyFiber {
         unsafe next.pointee.previous = unsafe previous
         if unsafe joiners == node { unsafe joiners = unsafe next == node ? nil : next }
     }
-
-    /// Calls the body when the fiber has ended, on its loop, after those added before. An error it throws is reported.
-    ///
-    /// From another thread it is added in one of the loop's next turns; if the loop is closed, the caller calls it at once.
-    /// - Returns: what `unlink` takes.
-    @discardableResult
-    public final func link(_ body: @escaping (AnyFiber) throws -> Void) -> Int {
-        let id = AnyFiber.nextLink()
-        if loop.isCurrent, state != .finished {
-            makeExtras().addLink(id, body)
-            return id
-        }
-        // Safe: the closure goes to the loop's thread and stays there.
-        nonisolated(unsafe) let body = body
-        let accepted = loop.perform {
-            let extras = self.makeExtras()
-            unsafe extras.addLink(id, body)
-            if self.state == .finished { extras.callLinks(of: self) }
-        }
-        if !accepted { unsafe FiberExtras.call(body, of: self) }
-        return id
-    }
-
-    /// Takes a link back; one that has been called already is gone anyway. From another thread it takes effect in one of
-    /// the loop's next turns.
-    public final func unlink(_ link: Int) {
-        if loop.isCurrent {
-            unsafe extras?.removeLink(link)
-        } else {
-            loop.perform { unsafe self.extras?.removeLink(link) }
-        }
-    }
-
-    /// Links that have not been called; on the loop's thread.
-    package final var linkCount: Int { unsafe extras?.linkCount ?? 0 }
-
-    private static let lastLink = Atomic<Int>(0)
-
-    /// Known before the loop has heard of the link.
-    fileprivate static func nextLink() -> Int { lastLink.wrappingAdd(1, ordering: .relaxed).newValue }
 }
 
 /// Parks until the nodes' shared count, or the single node, says so; the nodes are off all lists afterwards.
@@ -243,16 +203,16 @@ private func joinAllElsewhere<F: AnyFiber>(
         }
         if isEnough { enough.resume(returning: ()) }
     }
-    var links: [Int] = []
+    var links: [LinkToken] = []
     for (index, fiber) in fibers.enumerated() {
-        let link = AnyFiber.nextLink()
+        let link = LinkToken()
         links.append(link)
         let accepted = fiber.loop.perform {
             fiber.isObserved = true
-            if fiber.state == .finished { return unsafe ended(index, failed: !fiber.isSuccess) }
-            fiber.makeExtras().addLink(link) { unsafe ended(index, failed: !$0.isSuccess) }
+            if fiber.state == .finished { return ended(index, failed: !fiber.isSuccessful) }
+            fiber.makeExtras().links.add(link) { ended(index, failed: !$0.isSuccessful) }
         }
-        if !accepted { unsafe ended(index, failed: !fiber.isSuccess) }
+        if !accepted { ended(index, failed: !fiber.isSuccessful) }
     }
     defer {
         // Nothing stays behind with those that go on.

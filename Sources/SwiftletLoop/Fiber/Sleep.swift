@@ -1,11 +1,13 @@
 import CSwiftlet
 import SwiftletCoroutines
 
-/// Waits for a while. In a fiber or task only the caller waits; on a plain thread the thread does.
+/// Waits for a while. In a fiber or task only the caller waits; on a plain thread the thread does. For no time at all it is
+/// `yield()`.
 ///
 /// Cancellation: ends the wait at once.
 /// - Throws: `CancellationError`.
 public func sleep(_ duration: Duration) throws {
+    if duration <= .zero { return try yield() }
     try sleep(until: .after(duration))
 }
 
@@ -25,9 +27,9 @@ public func yield() throws {
     let flow = unsafe swiftlet_flow_of(stack)!
     if unsafe Int(flow.pointee.kind) == Int(SWIFTLET_KIND_FIBER.rawValue), unsafe swiftlet_scope_of(stack) == nil {
         // The common case, without a reference count: this is what a hand-over costs.
-        if unsafe flow.pointee.owner_is_cancelled { throw CancellationError() }
+        if unsafe flow.pointee.owner_is_cancelled { throw unsafe flow.takeCancellation() }
         unsafe swiftlet_yield_stack(thread, thread.pointee.core)
-        if unsafe flow.pointee.owner_is_cancelled { throw CancellationError() }
+        if unsafe flow.pointee.owner_is_cancelled { throw unsafe flow.takeCancellation() }
         return
     }
     if unsafe !thread.pointee.has_task_state { try unsafe refuseInTask(thread) }

@@ -21,6 +21,7 @@ extension EventLoop {
         try withLoop(takesOver: takesOver) { loop in
             let main = unsafe Fiber(body, loop: Unmanaged.passUnretained(loop).toOpaque(), file: file, line: line)
             loop.schedule(main, name: "main", after: nil, stackSize: StackSize.default)
+            main.makeExtras().isMain = true
             return try main.get()
         }
     }

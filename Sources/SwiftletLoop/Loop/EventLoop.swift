@@ -32,6 +32,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     @exclusivity(unchecked) var hasReportedDeadlock = false
     /// Since when nothing has come that could wake anybody: 0 while something does, `.max` when that has been looked into.
     @exclusivity(unchecked) var quietSince: UInt64 = 0
+    /// Stacks that wait in `idle()`, and stand in the ready queue meanwhile.
+    @exclusivity(unchecked) var idlers = 0
     let stopWaiters = Locked<[Waiter<Void>]>([])
     /// Written by its own thread; others ask whether messages to it make sense.
     private let hasClosed = Atomic<Bool>(false)
@@ -55,6 +57,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         /// Lets jobs of the main actor and of the loop's serial executor run while one of them is parked, as gevent
         /// would. Off: isolated synchronous code stays atomic, as Swift promises.
         public var interleavesIsolatedJobs = false
+        /// Reports a fiber's failure when it ends, as gevent prints it, not only if nobody has looked at it when it is gone.
+        public var reportsFailuresAtOnce = false
         /// Pooled stacks whose memory is kept when the loop idles.
         public var pooledStacks = 256
         /// Measures callbacks and reports slow ones. On from the start when the environment has `SWIFTLET_DEBUG=1`.

@@ -44,7 +44,7 @@ private func runInFiber<Value: Sendable>(_ body: @escaping @Sendable () throws -
     let fiber = try (EventLoop.carrier ?? EventLoop.sharedLoop()).spawn(body)
     return try await withTaskCancellationHandler {
         try unsafe await withUnsafeThrowingContinuation { (continuation: UnsafeContinuation<Value, any Error>) in
-            fiber.link { _ in unsafe continuation.resume(with: fiber.outcome) }
+            fiber.rawLink { _ in unsafe continuation.resume(with: fiber.outcome!) }
         }
     } onCancel: {
         fiber.cancel()

@@ -210,7 +210,7 @@ extension ContextPointer {
     func checkOwnerCancellation() throws {
         switch unsafe Int(pointee.kind) {
         case Int(SWIFTLET_KIND_FIBER.rawValue):
-            if unsafe pointee.owner_is_cancelled { throw CancellationError() }
+            if unsafe pointee.owner_is_cancelled { throw unsafe takeCancellation() }
         case Int(SWIFTLET_KIND_TASK.rawValue): try Task.checkCancellation()
         default: if unsafe swiftlet_current_task() != nil { try Task.checkCancellation() }
         }

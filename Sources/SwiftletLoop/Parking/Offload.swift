@@ -5,7 +5,8 @@ import Synchronization
 
 /// Threads for work that cannot be made to park: `getaddrinfo`, disk files, C code that computes.
 ///
-/// Bounded: at most `capacity` threads; further work queues in order. An idle thread ends after ten seconds.
+/// Bounded: at most `capacity` threads; further work queues in order. An idle thread ends after ten seconds, or once the pool
+/// is closed. Each thread holds a reference to the pool.
 @safe
 final class OffloadPool: @unchecked Sendable {
     static let shared = OffloadPool(capacity: min(32, sysconf(Int32(_SC_NPROCESSORS_ONLN)) + 4))
@@ -15,6 +16,7 @@ final class OffloadPool: @unchecked Sendable {
         var head = 0
         var threads = 0
         var idle = 0
+        var isClosed = false
     }
 
     private let capacity: Int
@@ -22,11 +24,25 @@ final class OffloadPool: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-    // Lives as long as the process: its threads refer to it.
     init(capacity: Int) {
         self.capacity = capacity
         unsafe pthread_mutex_init(mutex, nil)
         unsafe pthread_cond_init(condition, nil)
+    }
+
+    deinit {
+        unsafe pthread_cond_destroy(condition)
+        unsafe condition.deallocate()
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe mutex.deallocate()
+    }
+
+    /// Its threads end when the queue is empty.
+    func close() {
+        unsafe pthread_mutex_lock(mutex)
+        state.isClosed = true
+        unsafe pthread_cond_broadcast(condition)
+        unsafe pthread_mutex_unlock(mutex)
     }
 
     func submit(_ work: @escaping @Sendable () -> Void) {
@@ -50,13 +66,14 @@ final class OffloadPool: @unchecked Sendable {
             &thread, nil,
             { pool in
                 unsafe swiftlet_thread_name("swiftlet-offload")
-                unsafe Unmanaged<OffloadPool>.fromOpaque(pool!).takeUnretainedValue().serve()
+                unsafe Unmanaged<OffloadPool>.fromOpaque(pool!).takeRetainedValue().serve()
                 return nil
-            }, unsafe Unmanaged.passUnretained(self).toOpaque())
+            }, unsafe Unmanaged.passRetained(self).toOpaque())
         if status == 0 {
             pthread_detach(thread)
             return
         }
+        unsafe Unmanaged.passUnretained(self).release()  // the thread's reference
         unsafe pthread_mutex_lock(mutex)
         state.threads -= 1
         let isAlone = state.threads == 0
@@ -75,7 +92,10 @@ final class OffloadPool: @unchecked Sendable {
         while state.head == state.queue.count {
             state.queue.removeAll(keepingCapacity: true)
             state.head = 0
-            guard mayWait else { return nil }
+            guard mayWait, !state.isClosed else {
+                if mayWait { state.threads -= 1 }
+                return nil
+            }
             var limit = timespec()
             unsafe clock_gettime(CLOCK_REALTIME, &limit)
             limit.tv_sec += 10
@@ -104,9 +124,11 @@ public func toThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> V
     try offload(work)
 }
 
-private func offload<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) throws -> Value {
+func offload<Value: Sendable>(
+    to pool: OffloadPool = .shared, _ work: @escaping @Sendable () throws -> Value
+) throws -> Value {
     let done = Waiter<Value>()
-    OffloadPool.shared.submit {
+    pool.submit {
         do {
             done.resume(returning: try work())
         } catch {

@@ -190,7 +190,7 @@ struct PendingWait {
             guard let limitingScope else { return .timedOut }
             limitingScope.expire()
             throw CancellationError()
-        case .cancelled: throw CancellationError()
+        case .cancelled: throw unsafe flow.takeCancellation()
         case .deadlocked: throw DeadlockError(report: DeadlockReport.latest)
         }
     }

@@ -160,11 +160,11 @@ public final class TCPListener: Sendable {
         }
     }
 
-    private static func conclude(_ connection: TCPConnection, _ handler: () throws -> Void) {
+    static func conclude(_ connection: TCPConnection, _ handler: () throws -> Void) {
         defer { connection.close() }
         do {
             try handler()
-        } catch is CancellationError {
+        } catch  where error is CancellationError || error is GreenletExit {
             // The server is being stopped.
         } catch let error as SocketError where error.isDisconnection {
             // Peers come and go.

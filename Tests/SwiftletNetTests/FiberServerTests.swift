@@ -1,0 +1,121 @@
+import CSwiftlet
+import Glibc
+import Swiftlet
+import Testing
+
+@testable import SwiftletNet
+
+@Suite struct FiberServerTests {
+    @Test func aStreamServerServesNoMoreThanItsLimit() async throws {
+        try await onLoop {
+            let release = Waiter<Void>()
+            let server = StreamServer(limit: 2) { connection in
+                try connection.write("in")
+                _ = try release.wait()
+            }
+            #expect(!server.isStarted && server.port == 0)
+            try server.start()
+            #expect(server.isStarted && server.port > 0)
+            #expect(throws: ServerError.alreadyStarted) { try server.start() }
+            let clients = try (0..<4).map { _ in try TCPConnection.connect(to: "127.0.0.1", port: server.port) }
+            for client in clients.prefix(2) { #expect(try client.readExactly(2) == Array("in".utf8)) }
+            #expect(server.connectionCount == 2 && server.isFull)
+            // The others are connected to the kernel only.
+            #expect(throws: SocketError.self) { try clients[2].readExactly(1, until: .after(.milliseconds(20))) }
+            release.resume(returning: ())
+            for client in clients.dropFirst(2) {
+                #expect(try client.readExactly(2, until: .after(.seconds(50))) == Array("in".utf8))
+            }
+            try server.stop()
+            #expect(server.connectionCount == 0)
+        }
+    }
+
+    @Test func stoppingWaitsAndThenKills() async throws {
+        try await onLoop {
+            let ends = Waiter<String>()
+            let quick = StreamServer { connection in
+                try connection.write("x")
+                try sleep(.milliseconds(20))
+                try connection.write("y")
+            }
+            let slow = StreamServer { connection in
+                do {
+                    try connection.write("x")
+                    try sleep(.seconds(100))
+                } catch let error where error is GreenletExit {
+                    ends.resume(returning: "killed")
+                    throw error
+                }
+            }
+            let running = spawn { try slow.run() }
+            try quick.start()
+            while !slow.isStarted { try yield() }
+            let client = try TCPConnection.connect(to: "127.0.0.1", port: quick.port)
+            let other = try TCPConnection.connect(to: "127.0.0.1", port: slow.port)
+            _ = try (client.readExactly(1), other.readExactly(1))
+            try quick.stop(timeout: .seconds(50))
+            #expect(try client.readToEnd() == Array("y".utf8))
+            #expect(throws: SocketError.self) { try TCPConnection.connect(to: "127.0.0.1", port: quick.port) }
+            try slow.stop(timeout: .milliseconds(5))
+            #expect(try ends.wait(until: .after(.seconds(50))) == "killed")
+            #expect(try other.readToEnd().isEmpty)
+            try running.get(timeout: .seconds(50))
+            try slow.stop()
+        }
+    }
+
+    @Test func cancellingRunStopsTheServer() async throws {
+        try await onLoop {
+            let server = StreamServer { connection in try sleep(.seconds(100)) }
+            let running = spawn { try server.run() }
+            while !server.isStarted { try yield() }
+            let client = try TCPConnection.connect(to: "127.0.0.1", port: server.port)
+            while server.connectionCount == 0 { try sleep(.milliseconds(1)) }
+            running.cancel()
+            #expect(throws: CancellationError.self) { try running.get(timeout: .seconds(50)) }
+            #expect(try client.readToEnd(until: .after(.seconds(50))).isEmpty)
+            #expect(try EventLoop.current.liveFibers().map(\.name) == ["main"])
+        }
+    }
+
+    @Test func aDatagramServerAnswersSideBySide() async throws {
+        struct Broken: Error { let port: Int }
+        CollectedReports.install()
+        try await onLoop {
+            let server = DatagramServer(limit: 10) { datagram, socket in
+                if datagram.text == "fail" { throw Broken(port: datagram.sender.port) }
+                if datagram.text == "slow" { try sleep(.milliseconds(20)) }
+                try socket.send("got \(datagram.text)", to: datagram.sender)
+            }
+            try server.start()
+            let client = try UDPSocket.connect(to: "127.0.0.1", port: server.port)
+            try client.send("fail")
+            try client.send("slow")
+            try client.send("fast")
+            #expect(try client.receive(until: .after(.seconds(50))).text == "got fast")
+            #expect(try client.receive(until: .after(.seconds(50))).text == "got slow")
+            #expect(CollectedReports.count("a datagram from \(client.localAddress) threw Broken") == 1)
+            // What was taken in is still answered.
+            try client.send("slow")
+            try sleep(.milliseconds(5))
+            try server.stop(timeout: .seconds(50))
+            #expect(try client.receive(until: .after(.seconds(50))).text == "got slow")
+            try client.send("fast")
+            let refused = try failure(SocketError.self) { try client.receive(until: .after(.seconds(5))) }
+            #expect(refused.reason == .system(errno: ECONNREFUSED))
+        }
+    }
+
+    @Test func stoppingFromAnotherThread() async throws {
+        try await onLoop {
+            let server = StreamServer { connection in try sleep(.seconds(100)) }
+            let running = spawn { try server.run() }
+            while !server.isStarted { try yield() }
+            let client = try TCPConnection.connect(to: "127.0.0.1", port: server.port)
+            try toThread { try server.stop(timeout: .milliseconds(5)) }
+            try running.get(timeout: .seconds(50))
+            _ = client
+        }
+    }
+}
