@@ -13,7 +13,8 @@ let usage = """
       switch [n]                           generator [n]
       fiber_yield [n]                      park [n]
       spawn_join [n] [live] [fiber|task]   memory [n] [fiber|task]
-      sleepers [n] [fiber|task]
+      sleepers [n] [fiber|task]            channel [n] [fiber|task]
+      lock [n] [lock|semaphore]
       tcp_echo PORT [fiber|task]           http_server PORT
       slow_fetch PORT [n] [fiber|task]     http_client PORT [n] [concurrency] [fiber|task]
     """
@@ -33,6 +34,8 @@ do {
             count: arguments.number(or: 1_000_000), live: arguments.number(or: 1000), arguments.kind())
     case "memory": try measureMemory(count: arguments.number(or: 100_000), arguments.kind())
     case "sleepers": try measureSleepers(count: arguments.number(or: 100_000), arguments.kind())
+    case "channel": try measureChannel(count: arguments.number(or: 10_000_000), arguments.kind())
+    case "lock": try measureLock(count: arguments.number(or: 50_000_000), arguments.lockKind())
     case "tcp_echo": try serveEcho(port: arguments.number(), arguments.kind())
     case "http_server": try serveHTTP(port: arguments.number())
     case "http_client":

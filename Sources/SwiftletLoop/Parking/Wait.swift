@@ -23,6 +23,14 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
     case task = 6
     case waiter = 7
     case deadline = 8
+    case lock = 9
+    case semaphore = 10
+    case event = 11
+    case condition = 12
+    case barrier = 13
+    case queue = 14
+    case channel = 15
+    case select = 16
 
     public var description: String {
         switch self {
@@ -35,6 +43,14 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
         case .task: "a Swift task"
         case .waiter: "a Waiter"
         case .deadline: "a deadline"
+        case .lock: "a lock"
+        case .semaphore: "a permit of a semaphore or limiter"
+        case .event: "an event"
+        case .condition: "a condition"
+        case .barrier: "the others at a barrier"
+        case .queue: "a queue"
+        case .channel: "a channel"
+        case .select: "one of several, in a select"
         }
     }
 
@@ -178,6 +194,12 @@ struct PendingWait {
         case .cancelled: throw CancellationError()
         case .deadlocked: throw DeadlockError(report: DeadlockReport.latest)
         }
+    }
+
+    /// Ends it before it is parked in, and before anybody was given the token.
+    func abandon() {
+        unsafe flow.pointee.parked = nil
+        unsafe swiftlet_wait_abandon(token.wait)
     }
 
     private func parkUntilLimit() -> WaitOutcome {
