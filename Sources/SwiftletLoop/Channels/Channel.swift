@@ -35,7 +35,6 @@ public final class Channel<Element>: @unchecked Sendable {
     ///
     /// Cancellation: ends the wait; the item is not sent then.
     @inlinable
-    @concurrent
     public func send(_ item: sending Element, timeout: Duration? = nil) async throws {
         try await checkSent(exchange.giveInTask(item, until: timeout.map { .after($0) }))
     }
@@ -66,11 +65,12 @@ public final class Channel<Element>: @unchecked Sendable {
     /// Cancellation: ends the wait; nothing is taken then.
     /// - Returns: `nil` when the channel is closed and empty.
     @inlinable
-    @concurrent
     public func receive(timeout: Duration? = nil) async throws -> sending Element? {
-        let taken = try await exchange.takeInTask(until: timeout.map { .after($0) }).value
-        if taken.outcome == .timedOut { throw DeadlineExceeded() }
-        return unsafe handOverOptional(taken.item)
+        var slot: Element?
+        if try await exchange.takeInTask(&slot, until: timeout.map { .after($0) }) == .timedOut {
+            throw DeadlineExceeded()
+        }
+        return unsafe handOverOptional(slot)
     }
 
     /// Receives the next item if there is one, or a sender waits.

@@ -277,41 +277,37 @@ final class Exchange<Element>: @unchecked Sendable {
 struct Handed<Value>: @unchecked Sendable {
     @usableFromInline let value: Value
 
-    @usableFromInline
+    @inlinable
     init(_ value: Value) { self.value = value }
 }
 
 extension Exchange {
-    /// Gives from a task; on no loop, a wait is made on the shared one.
-    @usableFromInline
-    @concurrent
+    /// Gives from a task: see `waitInTask`.
+    @inlinable
     func giveInTask(_ item: sending Element, until deadline: Deadline?) async throws -> Outcome {
         var slot: Element? = item
-        if EventLoop.carrier != nil { return try give(&slot, until: deadline) }
+        if EventLoop.mayPark(#isolation) { return try give(&slot, until: deadline) }
         let outcome = tryGive(&slot)
         guard outcome == .mustWait else { return outcome }
         let handed = Handed(slot)
-        return try await EventLoop.onSharedLoop {
+        return try await waitInTask {
             var slot = handed.value
             return try self.give(&slot, until: deadline)
         }
     }
 
-    /// Takes from a task; on no loop, a wait is made on the shared one.
-    @usableFromInline
-    @concurrent
-    func takeInTask(until deadline: Deadline?) async throws -> Handed<(item: Element?, outcome: Outcome)> {
-        var slot: Element?
-        if EventLoop.carrier != nil {
-            let outcome = try take(&slot, until: deadline)
-            return Handed((slot, outcome))
-        }
-        let outcome = tryTake(&slot)
-        guard outcome == .mustWait else { return Handed((slot, outcome)) }
-        return try await EventLoop.onSharedLoop {
+    /// Takes from a task: see `waitInTask`.
+    @inlinable
+    func takeInTask(_ item: inout Element?, until deadline: Deadline?) async throws -> Outcome {
+        if EventLoop.mayPark(#isolation) { return try take(&item, until: deadline) }
+        let outcome = tryTake(&item)
+        guard outcome == .mustWait else { return outcome }
+        let taken = try await waitInTask {
             var slot: Element?
             let outcome = try self.take(&slot, until: deadline)
-            return Handed((slot, outcome))
+            return Handed((item: slot, outcome: outcome))
         }
+        item = taken.value.item
+        return taken.value.outcome
     }
 }

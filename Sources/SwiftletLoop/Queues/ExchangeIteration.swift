@@ -31,7 +31,11 @@ public struct AsyncItemIterator<Element>: AsyncIteratorProtocol {
     ///
     /// - Throws: `CancellationError`.
     @inlinable
-    public mutating func next() async throws -> Element? { try await exchange.takeInTask(until: nil).value.item }
+    public mutating func next() async throws -> Element? {
+        var slot: Element?
+        _ = try await exchange.takeInTask(&slot, until: nil)
+        return slot
+    }
 }
 
 extension Queue: Sequence, AsyncSequence {

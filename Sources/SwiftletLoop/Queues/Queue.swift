@@ -45,7 +45,6 @@ public class Queue<Element>: @unchecked Sendable {
     ///
     /// Cancellation: ends the wait; the item is not put then.
     @inlinable
-    @concurrent
     public final func put(_ item: sending Element, timeout: Duration? = nil) async throws {
         try await check(exchange.giveInTask(item, until: timeout.map { .after($0) }), QueueFull())
     }
@@ -76,11 +75,10 @@ public class Queue<Element>: @unchecked Sendable {
     ///
     /// Cancellation: ends the wait; nothing is taken then.
     @inlinable
-    @concurrent
     public final func get(timeout: Duration? = nil) async throws -> sending Element {
-        let taken = try await exchange.takeInTask(until: timeout.map { .after($0) }).value
-        try check(taken.outcome, QueueEmpty())
-        return unsafe handOver(taken.item)
+        var slot: Element?
+        try await check(exchange.takeInTask(&slot, until: timeout.map { .after($0) }), QueueEmpty())
+        return unsafe handOver(slot)
     }
 
     /// Gets the next item if there is one.
@@ -145,10 +143,9 @@ public class Queue<Element>: @unchecked Sendable {
     /// Cancellation: ends the wait.
     /// - Returns: false when `timeout` came first.
     @discardableResult
-    @concurrent
     public final func join(timeout: Duration? = nil) async throws -> Bool {
         let deadline = timeout.map { Deadline.after($0) }
-        return try await parkInTask { try self.exchange.waitUntilFinished(until: deadline) }
+        return try await waitInTask { try self.exchange.waitUntilFinished(until: deadline) }
     }
 
     // MARK: Ending and looking

@@ -43,10 +43,9 @@ public final class Barrier: @unchecked Sendable {
     ///
     /// Cancellation: ends the wait, and so does `timeout`; the others wait for somebody else to come instead.
     @discardableResult
-    @concurrent
     public func wait(timeout: Duration? = nil) async throws -> Int {
         let deadline = timeout.map { Deadline.after($0) }
-        return try await parkInTask { try self.wait(until: deadline) }
+        return try await waitInTask { try self.wait(until: deadline) }
     }
 
     private func wait(until deadline: Deadline?) throws -> Int {

@@ -65,13 +65,12 @@ public final class CapacityLimiter: @unchecked Sendable {
     /// Acquires a token, from a task.
     ///
     /// Cancellation: ends the wait.
-    @concurrent
     public func acquire(
         onBehalfOf borrower: (any AnyObject & Sendable)? = nil, timeout: Duration? = nil
     ) async throws {
         let flow = Self.flow(of: borrower)
         let deadline = timeout.map { Deadline.after($0) }
-        try await parkInTask { try self.acquire(flow, until: deadline) }
+        try await waitInTask { try self.acquire(flow, until: deadline) }
     }
 
     /// Acquires a token if that needs no waiting.

@@ -49,10 +49,9 @@ public final class Condition: @unchecked Sendable {
     ///
     /// Cancellation: ends the wait for the notification, not the one for the lock.
     @discardableResult
-    @concurrent
     public func wait(timeout: Duration? = nil) async throws -> Bool {
         let deadline = timeout.map { Deadline.after($0) }
-        return try await parkInTask { try self.wait(until: deadline) }
+        return try await waitInTask { try self.wait(until: deadline) }
     }
 
     /// Waits until a predicate holds, which is looked at with the lock held, at once and after each notification.

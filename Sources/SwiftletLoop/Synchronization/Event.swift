@@ -47,11 +47,10 @@ public final class Event: @unchecked Sendable {
     /// Cancellation: ends the wait.
     /// - Returns: false when `timeout` came first.
     @discardableResult
-    @concurrent
     public func wait(timeout: Duration? = nil) async throws -> Bool {
         if isSet { return true }
         let deadline = timeout.map { Deadline.after($0) }
-        return try await parkInTask { try self.wait(until: deadline) }
+        return try await waitInTask { try self.wait(until: deadline) }
     }
 
     private func wait(until deadline: Deadline?) throws -> Bool {

@@ -63,11 +63,10 @@ public class OwnedLock: @unchecked Sendable {
     /// Acquires the lock, from a task.
     ///
     /// Cancellation: ends the wait. A lock that is free is had at once, cancelled or not.
-    @concurrent
     public final func acquire(timeout: Duration? = nil) async throws {
         if tryAcquire() { return }
         let deadline = timeout.map { Deadline.after($0) }
-        try await parkInTask { try self.acquire(until: deadline) }
+        try await waitInTask { try self.acquire(until: deadline) }
     }
 
     /// Acquires the lock if that needs no waiting.

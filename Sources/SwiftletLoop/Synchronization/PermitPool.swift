@@ -56,11 +56,10 @@ public class PermitPool: @unchecked Sendable {
     /// Acquires a permit, from a task.
     ///
     /// Cancellation: ends the wait. A permit that is free is had at once, cancelled or not.
-    @concurrent
     public final func acquire(timeout: Duration? = nil) async throws {
         if tryAcquire() { return }
         let deadline = timeout.map { Deadline.after($0) }
-        try await parkInTask {
+        try await waitInTask {
             self.shared.lock()
             if self.shared.state.take() { return self.shared.unlock() }
             try self.waitForTurn(until: deadline)
