@@ -72,6 +72,18 @@ extension AnyFiber {
         return try ended.wait(until: deadline) ?? false
     }
 
+    /// An event that is set when the fiber has ended. From any thread.
+    final func endEvent() -> Event {
+        let ended = Event()
+        let accepted = loop.perform {
+            unsafe self.isObserved = true
+            if unsafe self.state == .finished { return ended.set() }
+            _ = self.makeExtras().addLink { _ in ended.set() }
+        }
+        if !accepted { ended.set() }  // the loop's end has ended its fibers
+        return ended
+    }
+
     fileprivate final func addJoiner(_ node: UnsafeMutablePointer<JoinNode>) {
         guard var last = unsafe joiners else {
             unsafe joiners = unsafe node
