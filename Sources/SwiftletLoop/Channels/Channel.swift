@@ -123,7 +123,8 @@ public enum ChannelError: Error, Hashable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .closed: "the channel is closed: whoever closes it must know that nobody sends any more"
-        case .wouldWait: "nobody is ready at the other end of the channel: send and receive wait, their NoWait forms do not"
+        case .wouldWait:
+            "nobody is ready at the other end of the channel: send and receive wait, their NoWait forms do not"
         }
     }
 }

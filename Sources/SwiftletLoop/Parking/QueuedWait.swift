@@ -21,7 +21,9 @@ func waitInLine(
     isShielded: Bool = false, attempt: () -> Bool, enqueue: () -> Void, unlocked: () -> Void = {}, leave: () -> Void
 ) throws -> Bool {
     // A fiber outside all scopes, the common case: nothing to look up, and the lock need not be let go.
-    if deadline == nil, !isShielded, let thread = unsafe swiftlet_thread_if_made(), let core = unsafe thread.pointee.core {
+    if deadline == nil, !isShielded, let thread = unsafe swiftlet_thread_if_made(),
+        let core = unsafe thread.pointee.core
+    {
         let wait = unsafe swiftlet_wait_begin_in_fiber(thread, kind.rawValue)
         if let context = unsafe wait.context {
             unsafe node.pointee.token = unsafe WaitToken(wait)

@@ -82,8 +82,16 @@ struct WaitQueue {
     mutating func unlink(_ node: WaitNodePointer) {
         let next = unsafe node.pointee.next
         let previous = unsafe node.pointee.previous
-        if let previous = unsafe previous { unsafe previous.pointee.next = unsafe next } else { unsafe first = unsafe next }
-        if let next = unsafe next { unsafe next.pointee.previous = unsafe previous } else { unsafe last = unsafe previous }
+        if let previous = unsafe previous {
+            unsafe previous.pointee.next = unsafe next
+        } else {
+            unsafe first = unsafe next
+        }
+        if let next = unsafe next {
+            unsafe next.pointee.previous = unsafe previous
+        } else {
+            unsafe last = unsafe previous
+        }
         count -= 1
     }
 

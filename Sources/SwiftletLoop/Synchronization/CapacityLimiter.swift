@@ -97,8 +97,8 @@ public final class CapacityLimiter: @unchecked Sendable {
     /// Runs the body with a token, which is given back however the body ends.
     ///
     /// Cancellation: ends the wait for the token.
-    public func withToken<Value>(_ body: () throws -> Value) throws -> Value {
-        try acquire()
+    public func withToken<Value>(timeout: Duration? = nil, _ body: () throws -> Value) throws -> Value {
+        try acquire(timeout: timeout)
         let result = Result { try body() }
         try release()
         return try result.get()
@@ -107,8 +107,8 @@ public final class CapacityLimiter: @unchecked Sendable {
     /// Runs the async body with a token, which is given back however the body ends.
     ///
     /// Cancellation: ends the wait for the token.
-    public func withToken<Value>(_ body: () async throws -> Value) async throws -> Value {
-        try await acquire()
+    public func withToken<Value>(timeout: Duration? = nil, _ body: () async throws -> Value) async throws -> Value {
+        try await acquire(timeout: timeout)
         let value: Value
         do {
             value = try await body()
@@ -118,6 +118,12 @@ public final class CapacityLimiter: @unchecked Sendable {
         }
         try release()
         return value
+    }
+
+    /// Runs the body with a token, from a task. Spelled out, because with a synchronous body the synchronous form would be
+    /// chosen in a task too.
+    public func withToken<Value>(timeout: Duration? = nil, _ body: () throws -> Value) async throws -> Value {
+        try await withToken(timeout: timeout) { () async throws -> Value in try body() }
     }
 
     private static func flow(of borrower: AnyObject?) -> Flow {

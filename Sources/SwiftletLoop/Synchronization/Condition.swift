@@ -27,13 +27,20 @@ public final class Condition: @unchecked Sendable {
     /// Runs the body with the lock held.
     ///
     /// Cancellation: ends the wait for the lock.
-    public func withLock<Value>(_ body: () throws -> Value) throws -> Value { try lock.withLock(body) }
+    public func withLock<Value>(timeout: Duration? = nil, _ body: () throws -> Value) throws -> Value {
+        try lock.withLock(timeout: timeout, body)
+    }
 
     /// Runs the async body with the lock held.
     ///
     /// Cancellation: ends the wait for the lock.
-    public func withLock<Value>(_ body: () async throws -> Value) async throws -> Value {
-        try await lock.withLock(body)
+    public func withLock<Value>(timeout: Duration? = nil, _ body: () async throws -> Value) async throws -> Value {
+        try await lock.withLock(timeout: timeout, body)
+    }
+
+    /// Runs the body with the lock held, from a task.
+    public func withLock<Value>(timeout: Duration? = nil, _ body: () throws -> Value) async throws -> Value {
+        try await lock.withLock(timeout: timeout, body)
     }
 
     /// Releases the lock, waits to be notified, and acquires it again. It is held when this returns or throws.
@@ -77,6 +84,12 @@ public final class Condition: @unchecked Sendable {
             if try await !wait(timeout: deadline?.remaining) { return try await predicate() }
         }
         return true
+    }
+
+    /// The same, from a task, with a synchronous predicate.
+    @discardableResult
+    public func wait(timeout: Duration? = nil, until predicate: () throws -> Bool) async throws -> Bool {
+        try await wait(timeout: timeout) { () async throws -> Bool in try predicate() }
     }
 
     private func wait(until deadline: Deadline?) throws -> Bool {

@@ -164,7 +164,8 @@ public class OwnedLock: @unchecked Sendable {
     /// Runs the async body with the lock held, and releases it however the body ends.
     ///
     /// Cancellation: ends the wait for the lock.
-    public final func withLock<Value>(timeout: Duration? = nil, _ body: () async throws -> Value) async throws -> Value {
+    public final func withLock<Value>(timeout: Duration? = nil, _ body: () async throws -> Value) async throws -> Value
+    {
         try await acquire(timeout: timeout)
         let value: Value
         do {
@@ -177,6 +178,12 @@ public class OwnedLock: @unchecked Sendable {
         return value
     }
 
+    /// Runs the body with the lock held, from a task. Spelled out, because with a synchronous body the synchronous form
+    /// would be chosen in a task too.
+    public final func withLock<Value>(timeout: Duration? = nil, _ body: () throws -> Value) async throws -> Value {
+        try await withLock(timeout: timeout) { () async throws -> Value in try body() }
+    }
+
     /// Somebody holds it.
     public final var isHeld: Bool { shared.withLock { $0.depth > 0 } }
 
@@ -184,7 +191,8 @@ public class OwnedLock: @unchecked Sendable {
     public final var statistics: SynchronizationStatistics {
         shared.withLock {
             SynchronizationStatistics(
-                waiting: $0.queue.count, holders: min($0.depth, 1), acquisitions: $0.acquisitions, waits: $0.queue.waits)
+                waiting: $0.queue.count, holders: min($0.depth, 1), acquisitions: $0.acquisitions, waits: $0.queue.waits
+            )
         }
     }
 }

@@ -113,6 +113,12 @@ public class PermitPool: @unchecked Sendable {
         return try await body()
     }
 
+    /// Runs the body with a permit, from a task. Spelled out, because with a synchronous body the synchronous form would
+    /// be chosen in a task too.
+    public final func withPermit<Value>(timeout: Duration? = nil, _ body: () throws -> Value) async throws -> Value {
+        try await withPermit(timeout: timeout) { () async throws -> Value in try body() }
+    }
+
     /// How many can be acquired without waiting.
     public final var availablePermits: Int { shared.withLock { $0.available } }
 

@@ -45,30 +45,41 @@ import Testing
         }
     }
 
-    @Test func aConditionIsHeldAgainHoweverItsWaitEnds() async throws {
+    @Test func aConditionIsUsedWithItsLockHeld() async throws {
         try await onLoop { () throws -> Void in
             let condition = Condition()
             #expect(throws: LockError.notHeld) { try condition.wait() }
             #expect(throws: LockError.notHeld) { try condition.notifyAll() }
-            let cancelled = spawn {
-                try condition.withLock {
-                    defer { #expect(throws: LockError.alreadyHeld) { try condition.lock.acquire() } }
-                    _ = try condition.wait()
-                }
-            }
-            try yield()
-            try condition.withLock {
-                cancelled.cancel()
-                try yield()
-                #expect(!cancelled.isFinished)  // it waits for the lock
-            }
-            #expect(throws: CancellationError.self) { try cancelled.get() }
-            try condition.withLock {
-                #expect(try condition.wait(timeout: .milliseconds(1)) == false)
-                #expect(try condition.wait(timeout: .milliseconds(1)) { false } == false)
-            }
-            #expect(!condition.lock.isHeld)
+            try condition.lock.acquire()
+            #expect(try condition.wait(timeout: .milliseconds(1)) == false)
+            let isSo = try condition.wait(timeout: .milliseconds(1)) { false }
+            #expect(!isSo)
+            try condition.lock.release()
         }
+    }
+
+    @Test func aConditionIsHeldAgainWhenItsWaitIsCancelled() async throws {
+        try await onLoop { () throws -> Void in
+            let condition = Condition()
+            let wasHeld = Box(false)
+            let cancelled = spawn { try Self.wait(condition, wasHeld) }
+            try yield()
+            try condition.lock.acquire()
+            cancelled.cancel()
+            try yield()
+            #expect(!cancelled.isFinished)  // it waits for the lock
+            try condition.lock.release()
+            #expect(throws: CancellationError.self) { try cancelled.get() }
+            #expect(wasHeld.value && !condition.lock.isHeld)
+        }
+    }
+
+    private static func wait(_ condition: Condition, _ wasHeld: Box<Bool>) throws {
+        try condition.lock.acquire()
+        let result = Result { try condition.wait() }
+        try condition.lock.release()  // throws if it is not held
+        wasHeld.value = true
+        _ = try result.get()
     }
 
     @Test func aBarrierOpensForAllAtOnceAndAgain() async throws {

@@ -117,7 +117,9 @@ private func interleave<S: Subject>(_ subject: S.Type, _ dice: inout Dice) throw
             let operation = subject.begin(id, isTimed: isTimed, &dice)
             fibers.append(
                 spawn {
-                    actual.value[id] = outcome { isScoped ? try withCancelScope { _ in try operation() } : try operation() }
+                    actual.value[id] = outcome {
+                        isScoped ? try withCancelScope { _ in try operation() } : try operation()
+                    }
                 })
             // It runs until it waits or ends; those who were granted something before it run too.
             try yield()

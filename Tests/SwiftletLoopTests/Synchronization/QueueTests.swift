@@ -118,7 +118,8 @@ import Testing
             try dropped.put(Witness(tally))
             try dropped.put(Witness(tally))
             let joiner = spawn { try dropped.join() }
-            let getter = spawn { () throws -> Void in for _ in 0..<3 { _ = try Queue<Int>().get(timeout: .seconds(20)) } }
+            let getter = spawn { () throws -> Void in for _ in 0..<3 { _ = try Queue<Int>().get(timeout: .seconds(20)) }
+            }
             try yield()
             dropped.shutdown(immediate: true)
             #expect(tally.count == 2)

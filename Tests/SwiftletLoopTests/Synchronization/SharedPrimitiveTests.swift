@@ -49,7 +49,7 @@ import Testing
         let rounds = 300
         try await everywhere { _ in
             for n in 0..<rounds {
-                try (n % 2 == 0 ? lock : lock).withLock {
+                try lock.withLock {
                     let before = counter
                     if n % 10 == 0 { try yield() }
                     counter = before + 1
@@ -103,7 +103,11 @@ import Testing
             // Even ones send, odd ones receive, some with deadlines that pass.
             try await everywhere { who in
                 for n in 0..<100 {
-                    if who % 2 == 0 { try channel.send(who * 1_000 + n) } else { try Self.receiveOne(channel, received, n) }
+                    if who % 2 == 0 {
+                        try channel.send(who * 1_000 + n)
+                    } else {
+                        try Self.receiveOne(channel, received, n)
+                    }
                 }
             } _: { who in
                 for n in 0..<100 {
@@ -144,7 +148,8 @@ import Testing
             try condition.withLock {
                 arrived += 1
                 if arrived == 12 { try condition.notifyAll() }
-                #expect(try condition.wait(timeout: .seconds(60)) { arrived == 12 })
+                let isSo = try condition.wait(timeout: .seconds(60)) { arrived == 12 }
+                #expect(isSo)
             }
             if who == 0 { event.set() }
             #expect(try event.wait(timeout: .seconds(60)))
@@ -153,7 +158,8 @@ import Testing
             try await condition.withLock {
                 arrived += 1
                 if arrived == 12 { try condition.notifyAll() }
-                #expect(try await condition.wait(timeout: .seconds(60)) { arrived == 12 })
+                let isSo = try await condition.wait(timeout: .seconds(60)) { arrived == 12 }
+                #expect(isSo)
             }
             #expect(try await event.wait(timeout: .seconds(60)))
         }
