@@ -82,6 +82,20 @@ WORKLOADS = {workload.name: workload for workload in (
         python("uvloop", "sleepers/asyncio_sleep.py", 100_000, options=("uvloop",), modules=("uvloop",)),
         python("gevent", "sleepers/gevent_sleep.py", 100_000, modules=("gevent",)),
     ), "s wall", columns=("cpu_s",), per_size=True),
+    Workload("channel", "one message over a channel, two coroutines to and fro", "alone", (
+        *fiber_and_task("channel", 10 * MILLION),
+        native("go", "channel-go", 10 * MILLION),
+        rust("tokio", "channel-tokio", 10 * MILLION),
+        swift("swift-asyncstream", "channel-swift", MILLION),
+        python("gevent", "channel/gevent_queue.py", 500_000, modules=("gevent",)),
+        python("asyncio", "channel/asyncio_queue.py", 500_000),
+        python("uvloop", "channel/asyncio_queue.py", 500_000, options=("uvloop",), modules=("uvloop",)),
+    ), "ns/message"),
+    Workload("lock", "acquire and release what nobody else wants", "alone", (
+        ours("swiftlet-lock", "lock", 50 * MILLION, options=("lock",)),
+        ours("swiftlet-semaphore", "lock", 50 * MILLION, options=("semaphore",)),
+        native("pthread-mutex", "lock-pthread", 50 * MILLION, limit=True),
+    ), "ns/pair"),
     Workload("tcp_echo", "TCP echo of 64 bytes, closed loop; server CPU a request", "echo_server", (
         *fiber_and_task("tcp_echo", *CONNECTIONS),
         native("c-epoll", "echo-epoll", *CONNECTIONS, limit=True),

@@ -16,5 +16,6 @@ let package = Package(
         program("spawn-swift", "spawn_join/swift"),
         program("memory-swift", "memory/swift"),
         program("sleepers-swift", "sleepers/swift"),
+        program("channel-swift", "channel/swift"),
     ]
 )

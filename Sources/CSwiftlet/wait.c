@@ -2,6 +2,7 @@
 #include "swiftlet_wait.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -57,6 +58,31 @@ void swiftlet_wait_look_again(swiftlet_thread *thread) {
   thread->blocking_looks_again = true;
   pthread_cond_signal(&thread->blocking_condition);
   pthread_mutex_unlock(&thread->blocking_lock);
+}
+
+void swiftlet_wait_abandon(swiftlet_wait wait) {
+  if (wait.context) {
+    wait.context->wait_id = 0;
+    return;
+  }
+  pthread_mutex_lock(&wait.thread->blocking_lock);
+  wait.thread->blocking_wait = 0;
+  pthread_mutex_unlock(&wait.thread->blocking_lock);
+}
+
+void swiftlet_spin(unsigned round) {
+  if (round < 128) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+  } else if (round < 1024) {
+    sched_yield();
+  } else {
+    // The holder does not get to run: on one processor, with a lower priority than ours.
+    nanosleep(&(struct timespec){0, 50000}, NULL);
+  }
 }
 
 static swiftlet_context *lead(void *core) {

@@ -1,6 +1,7 @@
 import CSwiftlet
 import Glibc
 import Swiftlet
+import TestSupport
 import Testing
 
 @testable import SwiftletNet
@@ -129,7 +130,7 @@ import Testing
     }
 
     @Test func fromTasksAndPlainThreads() async throws {
-        try await onLoopTask {
+        try await onTaskLoop { _ in
             let (receiver, sender) = (try UDPSocket(), try await UDPSocket.connect(to: "localhost", port: 9))
             async let datagram = receiver.receive(until: .after(.seconds(50)))
             try await sleep(.milliseconds(5))
@@ -139,7 +140,7 @@ import Testing
             #expect(sender.remoteAddress?.port == 9)
         }
         let (receiver, sender) = (try UDPSocket(), try UDPSocket())
-        try await onThread {
+        try await onFreshThread {
             try sender.send("thread", to: receiver.localAddress)
             #expect(try receiver.receive().text == "thread")
             #expect(throws: SocketError.self) { try receiver.receive(until: .after(.milliseconds(2))) }

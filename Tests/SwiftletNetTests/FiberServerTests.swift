@@ -1,6 +1,7 @@
 import CSwiftlet
 import Glibc
 import Swiftlet
+import TestSupport
 import Testing
 
 @testable import SwiftletNet
@@ -81,7 +82,7 @@ import Testing
 
     @Test func aDatagramServerAnswersSideBySide() async throws {
         struct Broken: Error { let port: Int }
-        CollectedReports.install()
+        ReportLog.begin()
         try await onLoop {
             let server = DatagramServer(limit: 10) { datagram, socket in
                 if datagram.text == "fail" { throw Broken(port: datagram.sender.port) }
@@ -95,7 +96,7 @@ import Testing
             try client.send("fast")
             #expect(try client.receive(until: .after(.seconds(50))).text == "got fast")
             #expect(try client.receive(until: .after(.seconds(50))).text == "got slow")
-            #expect(CollectedReports.count("a datagram from \(client.localAddress) threw Broken") == 1)
+            #expect(ReportLog.reports(containing: "a datagram from \(client.localAddress) threw Broken").count == 1)
             // What was taken in is still answered.
             try client.send("slow")
             try sleep(.milliseconds(5))

@@ -25,4 +25,12 @@ final class Arguments {
         guard let kind = Kind(rawValue: word) else { throw UsageError(reason: "neither fiber nor task: \(word)") }
         return kind
     }
+
+    func lockKind() throws -> LockKind {
+        guard let word = words.popFirst() else { return .lock }
+        guard let kind = LockKind(rawValue: word) else {
+            throw UsageError(reason: "neither lock nor semaphore: \(word)")
+        }
+        return kind
+    }
 }

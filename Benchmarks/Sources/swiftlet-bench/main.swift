@@ -14,7 +14,8 @@ let usage = """
       fiber_yield [n]                      park [n]
       spawn_join [n] [live] [fiber|task]   memory [n] [fiber|task]
       sleepers [n] [fiber|task]            gather [n] [live]
-      timers [n]
+      timers [n]                           channel [n] [fiber|task]
+      lock [n] [lock|semaphore]
       tcp_echo PORT [fiber|task]           http_server PORT
       slow_fetch PORT [n] [fiber|task]     http_client PORT [n] [concurrency] [fiber|task]
     """
@@ -36,6 +37,8 @@ do {
     case "sleepers": try measureSleepers(count: arguments.number(or: 100_000), arguments.kind())
     case "gather": try measureGather(count: arguments.number(or: 1_000_000), live: arguments.number(or: 1000))
     case "timers": try measureTimers(count: arguments.number(or: 1_000_000))
+    case "channel": try measureChannel(count: arguments.number(or: 10_000_000), arguments.kind())
+    case "lock": try measureLock(count: arguments.number(or: 50_000_000), arguments.lockKind())
     case "tcp_echo": try serveEcho(port: arguments.number(), arguments.kind())
     case "http_server": try serveHTTP(port: arguments.number())
     case "http_client":

@@ -105,6 +105,47 @@ SWIFTLET_INLINE void swiftlet_park_stack(swiftlet_thread *thread, swiftlet_loop_
   core->isolated_parked -= is_isolated;
 }
 
+/// What came of granting a wait.
+enum {
+  SWIFTLET_GRANT_MADE = 0,       // decided: its stack is in the ready queue
+  SWIFTLET_GRANT_OVER = 1,       // it had ended otherwise: grant the next one
+  SWIFTLET_GRANT_ELSEWHERE = 2,  // another thread's: made all the same, and that thread is to be told
+};
+
+/// Decides a wait in a queue in the granter's favour, if this thread can tell at all.
+static inline int swiftlet_wait_grant(swiftlet_wait wait) {
+  if (!wait.context || wait.thread != swiftlet_this_thread) return SWIFTLET_GRANT_ELSEWHERE;
+  if (wait.id < wait.thread->first_wait_id || !wait.thread->core) return SWIFTLET_GRANT_OVER;
+  return swiftlet_wait_decide_here(wait.thread->core, wait.context, wait.id, SWIFTLET_OUTCOME_WOKEN) ? SWIFTLET_GRANT_MADE
+                                                                                                     : SWIFTLET_GRANT_OVER;
+}
+
+/// The wait is one of this thread's, and has ended: its stack has not run since.
+static inline bool swiftlet_wait_is_over_here(swiftlet_wait wait) {
+  return wait.context && wait.thread == swiftlet_this_thread &&
+         (wait.id < wait.thread->first_wait_id || !wait.thread->core || wait.context->wait_id != wait.id);
+}
+
+/// Begins a wait that nothing but its waker and the fiber's cancellation can end: of a fiber that is in no scope. Of any
+/// other flow of control, and of a cancelled fiber, it begins none and answers one without a thread.
+static inline swiftlet_wait swiftlet_wait_begin_in_fiber(swiftlet_thread *thread, int kind) {
+  swiftlet_context *context = thread->current;
+  if (context->kind != SWIFTLET_KIND_FIBER || context->scope || context->owner_is_cancelled)
+    return (swiftlet_wait){NULL, NULL, 0};
+  uint64_t id = ++thread->last_wait_id;
+  context->wait_id = id;
+  context->wait_kind = kind;
+  context->wait_is_shielded = false;
+  context->parked = context;
+  return (swiftlet_wait){thread, context, id};
+}
+
+/// Ends a wait that was begun, of which nobody has been told, and which turned out not to be needed.
+void swiftlet_wait_abandon(swiftlet_wait wait);
+
+/// One round of waiting for a spin lock: pauses at first, then lets other threads run, in the end sleeps.
+void swiftlet_spin(unsigned round);
+
 /// Puts the running stack at the end of the ready queue and lets the others run.
 SWIFTLET_INLINE void swiftlet_yield_stack(swiftlet_thread *thread, swiftlet_loop_core *core) {
   swiftlet_ring_push(&core->ready, (uint64_t)(uintptr_t)thread->current | SWIFTLET_ITEM_STACK);

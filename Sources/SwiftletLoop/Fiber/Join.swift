@@ -78,6 +78,14 @@ extension AnyFiber {
         return try ended.wait(.otherLoop, until: deadline) ?? false
     }
 
+    /// An event that is set when the fiber has ended. From any thread.
+    final func endEvent() -> Event {
+        let ended = Event()
+        isObserved = true
+        rawLink { _ in ended.set() }
+        return ended
+    }
+
     fileprivate final func addJoiner(_ node: UnsafeMutablePointer<JoinNode>) {
         // Safe here and below: whoever lies on the waiting stack is on the ring, and leaves it before that stack goes on.
         guard let first = unsafe joiners, let last = unsafe first.pointee.previous else {

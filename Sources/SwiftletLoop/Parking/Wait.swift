@@ -25,7 +25,15 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
     case deadline = 8
     case stop = 30
     case otherLoop = 31
-    case children = 16
+    case children = 17
+    case lock = 9
+    case semaphore = 10
+    case event = 11
+    case condition = 12
+    case barrier = 13
+    case queue = 14
+    case channel = 15
+    case select = 16
 
     public var description: String {
         switch self {
@@ -41,6 +49,14 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
         case .stop: "stop()"
         case .otherLoop: "a fiber of another loop"
         case .children: "the children of a spawn scope"
+        case .lock: "a lock"
+        case .semaphore: "a permit of a semaphore or limiter"
+        case .event: "an event"
+        case .condition: "a condition"
+        case .barrier: "the others at a barrier"
+        case .queue: "a queue"
+        case .channel: "a channel"
+        case .select: "one of several, in a select"
         }
     }
 
@@ -193,6 +209,12 @@ struct PendingWait {
         case .cancelled: throw unsafe flow.takeCancellation()
         case .deadlocked: throw DeadlockError(report: DeadlockReport.latest)
         }
+    }
+
+    /// Ends it before it is parked in, and before anybody was given the token.
+    func abandon() {
+        unsafe flow.pointee.parked = nil
+        unsafe swiftlet_wait_abandon(token.wait)
     }
 
     private func parkUntilLimit() -> WaitOutcome {

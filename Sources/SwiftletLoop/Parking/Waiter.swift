@@ -10,15 +10,15 @@ import SwiftletCoroutines
 /// print(try answer.wait()!)                      // parks only this fiber or task
 /// ```
 ///
-/// States: empty -> waiting -> decided, or empty -> decided. Several stacks may wait for it: all get the result.
+/// States: empty -> decided. Several stacks may wait for it: all get the result.
+@safe
 public final class Waiter<Value>: @unchecked Sendable {
-    private enum State {
-        case empty
-        case waiting(WaitToken, others: [WaitToken])
-        case decided(Result<Value, any Error>)
+    struct State {
+        var result: Result<Value, any Error>?
+        var queue = WaitQueue()
     }
 
-    private let state = Locked<State>(.empty)
+    let shared = Guarded(State())
 
     public init() {}
 
@@ -29,19 +29,13 @@ public final class Waiter<Value>: @unchecked Sendable {
     public func resume(throwing error: any Error) { resume(with: .failure(error)) }
 
     func resume(with result: Result<Value, any Error>) {
-        let tokens: [WaitToken] = state.withLock { state in
-            switch state {
-            case .decided: return []
-            case .empty:
-                state = .decided(result)
-                return []
-            case .waiting(let token, let others):
-                state = .decided(result)
-                return [token] + others
-            }
+        var elsewhere: [WaitToken] = []
+        shared.withLock { state in
+            guard state.result == nil else { return }
+            state.result = result
+            _ = state.queue.decideAll(as: .granted, &elsewhere)
         }
-        // Outside the lock: posting to another loop takes that one's lock.
-        for token in tokens { token.wake() }
+        elsewhere.wakeAll()
     }
 
     /// Waits for the result.
@@ -55,54 +49,29 @@ public final class Waiter<Value>: @unchecked Sendable {
     @concurrent
     public func wait(until deadline: Deadline? = nil) async throws -> sending Value? {
         try await parkInTask { _ = try self.wait(.waiter, until: deadline) }
-        nonisolated(unsafe) let value = try decided()?.get()
+        nonisolated(unsafe) let value = try shared.withLock { $0.result }?.get()
         return unsafe value
     }
 
     func wait(_ kind: WaitKind, until deadline: Deadline? = nil, isShielded: Bool = false) throws -> Value? {
-        if let result = decided() { return try result.get() }
+        shared.lock()
+        if let result = shared.state.result {
+            shared.unlock()
+            return try result.get()
+        }
         let loop = EventLoop.currentIfAny
         unsafe loop?.foreignWaits += 1
         defer { unsafe loop?.foreignWaits -= 1 }
-        var mine: WaitToken?
-        do {
-            _ = try park(kind, until: deadline, isShielded: isShielded) { token in
-                mine = token
-                let isLate = state.withLock { state in
-                    switch state {
-                    case .decided: return true
-                    case .empty: state = .waiting(token, others: [])
-                    case .waiting(let first, let others): state = .waiting(first, others: others + [token])
-                    }
-                    return false
-                }
-                if isLate { token.wake() }
-            }
-        } catch {
-            forget(mine)
-            throw error
+        var node = WaitNode()
+        let isDecided = try unsafe withUnsafeMutablePointer(to: &node) { node in
+            try unsafe waitInLine(
+                kind, shared.spin, node, until: deadline, isShielded: isShielded,
+                attempt: { shared.state.result != nil }, enqueue: { unsafe shared.state.queue.append(node) },
+                leave: { unsafe shared.state.queue.remove(node) })
         }
-        if let result = decided() { return try result.get() }
-        forget(mine)
-        return nil
+        return isDecided ? try shared.withLock { $0.result }?.get() : nil
     }
 
     /// Nothing has been provided yet.
-    var isEmpty: Bool { decided() == nil }
-
-    private func decided() -> Result<Value, any Error>? {
-        state.withLock { state in
-            if case .decided(let result) = state { return result }
-            return nil
-        }
-    }
-
-    private func forget(_ token: WaitToken?) {
-        guard let token else { return }
-        state.withLock { state in
-            guard case .waiting(let first, let others) = state else { return }
-            let rest = ([first] + others).filter { $0 != token }
-            state = rest.first.map { .waiting($0, others: Array(rest.dropFirst())) } ?? .empty
-        }
-    }
+    var isEmpty: Bool { shared.withLock { $0.result == nil } }
 }
