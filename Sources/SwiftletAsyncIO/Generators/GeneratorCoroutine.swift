@@ -81,12 +81,16 @@ public final class GeneratorCoroutine<Value: Sendable>: Awaitable, CustomStringC
         }
         var request = try step { try generator.start() }
         while let pending = request {
-            switch pending {
-            case .turn: await Task.yield()
-            case .awaiting(let work): await work()
+            do {
+                switch pending {
+                case .turn: try giveWay()
+                case .awaiting(let work): await work()
+                }
+            } catch {
+                request = try step { try generator.throw(error) }
+                continue
             }
-            let isCancelled = if case .turn = pending { Task.isCancelled } else { false }
-            request = try step { isCancelled ? try generator.throw(CancellationError()) : try generator.next() }
+            request = try step { try generator.next() }
         }
         return try generator.outcome!.get()
     }
