@@ -72,6 +72,7 @@ public final class GeneratorCoroutine<Value: Sendable>: Awaitable, CustomStringC
         }
     }
 
+    @concurrent
     private func drive(_ body: @escaping @Sendable (CoroutineYielder) throws -> Value) async throws -> Value {
         let generator = BidirectionalGenerator<CoroutineYielder.Request, Void, Value>(name: name) { [shared] yielder in
             try body(
