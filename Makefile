@@ -1,11 +1,11 @@
-# What a user runs: run, test, install. What a contributor runs besides: bench, lint, docs, asan, tsan, storm, aarch64.
+# What a user runs: run, test, install. What a contributor runs besides: bench, lint, docs, asan, tsan, storm, soak, aarch64.
 PREFIX ?= /usr/local
 SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletNetTests SwiftletHTTPTests SwiftletProgramTests
-# The two lowest layers and the network: what runs on switched stacks.
+# What runs on switched stacks. The programs' suite runs other processes, which are what it measures, by the clock.
 SANITIZED := SwiftletCoroutinesTests SwiftletLoopTests SwiftletNetTests SwiftletHTTPTests
 STATIC := -c release -Xswiftc -static-stdlib --scratch-path .build/static
 
-.PHONY: run test bench lint docs asan tsan storm aarch64 fuzz install tools clean
+.PHONY: run test bench lint docs asan tsan storm soak aarch64 fuzz install tools clean
 
 run: tools  ## the tutorial's experiment: 100 requests to a server that takes 3 s
 	swift build -c release --product swiftlet
@@ -22,10 +22,10 @@ bench: ## our workloads beside the peers that run on this machine
 lint:
 	swift format lint --strict -r Sources Tests Examples Benchmarks/Sources Package.swift Benchmarks/Package.swift
 
-asan: tools ## the address sanitizer over the suites; Swift's backtracer does not know its stacks and is off
+asan: tools ## the address and leak sanitizers over the suites; Swift's backtracer does not know their stacks and is off
 	swift build --build-tests --sanitize=address --scratch-path .build/asan
 	@set -e; for suite in $(SANITIZED); do echo "== $$suite"; \
-	  SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 \
+	  SWIFT_BACKTRACE=enable=no LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.suppressions \
 	  swift test --skip-build --sanitize=address --scratch-path .build/asan --filter "$$suite\."; done
 
 tsan: tools ## the thread sanitizer over the suites
@@ -36,6 +36,10 @@ tsan: tools ## the thread sanitizer over the suites
 storm: tools ## a minute of backtraces at 1 kHz while stacks switch
 	swift build -c release --package-path Benchmarks --product swiftlet-storm
 	Benchmarks/.build/release/swiftlet-storm 60
+
+soak: tools ## ten million coroutines of each kind leave memory flat
+	swift build -c release --package-path Benchmarks --product swiftlet-soak
+	Benchmarks/.build/release/swiftlet-soak
 
 aarch64: ## the C part and the assembly on AArch64, under qemu-user
 	Tests/AArch64/run

@@ -59,7 +59,7 @@ let package = Package(
             name: "TakeoverProgram", dependencies: ["CSwiftlet", "Swiftlet"], path: "Tests/TakeoverProgram",
             swiftSettings: settings),
         .target(
-            name: "TestSupport", dependencies: ["SwiftletCoroutines"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["CSwiftlet", "Swiftlet"], path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(
             name: "SwiftletCoroutinesTests",
@@ -70,9 +70,11 @@ let package = Package(
         .testTarget(
             name: "SwiftletAsyncIOTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"],
             swiftSettings: settings),
-        .testTarget(name: "SwiftletNetTests", dependencies: ["CSwiftlet", "Swiftlet"], swiftSettings: settings),
         .testTarget(
-            name: "SwiftletHTTPTests", dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", httpTypes],
+            name: "SwiftletNetTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletHTTPTests",
+            dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes],
             swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(

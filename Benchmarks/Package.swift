@@ -1,6 +1,6 @@
 // swift-tools-version: 6.3
-// Our side of the benchmarks, `swiftlet-bench`, and `swiftlet-storm`, which backtraces switching stacks. A package of its
-// own, so that building the library never builds it; README.md says how the benchmarks are run beside their peers.
+// Our side of the benchmarks, `swiftlet-bench`; `swiftlet-storm`, which backtraces switching stacks; `swiftlet-soak`, which
+// looks at memory after ten million coroutines. A package of its own, so that building the library never builds it; README.md says how the benchmarks are run beside their peers.
 import PackageDescription
 
 let settings: [SwiftSetting] = [
@@ -28,6 +28,9 @@ let package = Package(
         .target(name: "CStorm"),
         .executableTarget(
             name: "swiftlet-storm", dependencies: ["CStorm", .product(name: "Swiftlet", package: "swiftlet")],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "swiftlet-soak", dependencies: [.product(name: "Swiftlet", package: "swiftlet")],
             swiftSettings: settings),
     ]
 )

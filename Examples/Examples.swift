@@ -12,11 +12,25 @@ enum Examples {
             ("e05", "fibers: spawn, join, value", fiberBasics),
             ("e06", "fibers switch by themselves where they sleep", fiberSleep),
             ("e08", "the same ten tasks one by one, then together", synchronousAndAsynchronous),
+            ("e09", "a coroutine function", coroutineFunction),
+            ("e10", "await suspends until the result is there", awaitResult),
+            ("e11", "a awaits b, b waits, others run", awaitedOneWaits),
+            ("e12", "a coroutine object, and a loop that runs it", runUntilComplete),
+            ("e13", "a task before and after it has run", createTask),
+            ("e14", "a task without a loop having been named", ensureFutureExample),
+            ("e15", "a callback for the end of a task", doneCallback),
+            ("e16", "the result of a task", taskResult),
+            ("e17", "five tasks, waited for together", waitForFive),
+            ("e19", "a client that blocks, in five tasks", blockingRequestsInTasks),
+            ("e20", "await on a plain object, and errors that nobody asks for", awaitResponse),
+            ("e21", "a client that blocks, in an async function", asynchronousWrapper),
             (
                 "e22", "five requests at once to the slow server",
                 { try requestsInTasks(Settings.number("TASKS", default: 5)) }
             ),
             ("e23", "a hundred of them", { try requestsInTasks(Settings.number("TASKS", default: 100)) }),
+            ("e27", "ten random sleeps, gathered on a loop", gatherOnALoop),
+            ("e28", "the same through AsyncIO.run", asyncIORun),
         ]
     }
 

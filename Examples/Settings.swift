@@ -13,6 +13,8 @@ enum Settings {
         CommandLine.arguments.dropFirst(2).first ?? value("SLOW_URL") ?? "http://127.0.0.1:5000"
     }
 
+    static func word(_ name: String) -> String? { value(name) }
+
     private static func value(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }
 

@@ -49,6 +49,7 @@ void swiftlet_context_start(swiftlet_context *context, swiftlet_entry entry, voi
   context->wait_id = 0;
   context->run++;
   context->scope = NULL;
+  context->resumer = NULL;
   context->is_isolated = false;
   context->address_sanitizer_stack = NULL;
   uint64_t *frame = (uint64_t *)((uintptr_t)context & ~(uintptr_t)15);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -85,6 +86,24 @@ int swiftlet_wait_ready(int descriptor, bool for_writing, int64_t timeout) {
 }
 
 int swiftlet_thread_id(void) { return (int)syscall(SYS_gettid); }
+
+int swiftlet_thread_count(void) {
+  struct stat directory;
+  // A directory's links: itself, its parent, and here one a thread.
+  if (stat("/proc/self/task", &directory) != 0 || directory.st_nlink < 3) return 0;
+  return (int)directory.st_nlink - 2;
+}
+
+bool swiftlet_catches_signals(void) {
+  static const int signals[] = {SIGHUP,  SIGINT,  SIGUSR1, SIGUSR2, SIGALRM,   SIGTERM, SIGCHLD,
+                                SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGIO};
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+    struct sigaction action;
+    if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
+      return true;
+  }
+  return false;
+}
 
 int swiftlet_signal_thread(int kernel_id, int signal) {
   return (int)syscall(SYS_tgkill, getpid(), kernel_id, signal);

@@ -69,15 +69,30 @@ static void install_handler(void) {
   sigaction(SIGSEGV, &action, &earlier_handler);
 }
 
-void swiftlet_overflow_install(void) {
+enum { SIGNAL_STACK_SIZE = 64 << 10 };
+
+void swiftlet_overflow_install(swiftlet_thread *thread) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   stack_t signal_stack;
   // An existing one (Swift's backtracer, a sanitizer) serves as well.
   if (sigaltstack(NULL, &signal_stack) == 0 && (signal_stack.ss_flags & SS_DISABLE)) {
     signal_stack.ss_flags = 0;
-    signal_stack.ss_size = 64 << 10;
+    signal_stack.ss_size = SIGNAL_STACK_SIZE;
     signal_stack.ss_sp = mmap(NULL, signal_stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (signal_stack.ss_sp != MAP_FAILED) sigaltstack(&signal_stack, NULL);
+    if (signal_stack.ss_sp != MAP_FAILED && sigaltstack(&signal_stack, NULL) == 0)
+      thread->signal_stack = signal_stack.ss_sp;
   }
   pthread_once(&once, install_handler);
+}
+
+void swiftlet_overflow_remove(swiftlet_thread *thread) {
+  stack_t signal_stack;
+  if (!thread->signal_stack) return;
+  // Somebody may have put another in its place.
+  if (sigaltstack(NULL, &signal_stack) == 0 && signal_stack.ss_sp == thread->signal_stack) {
+    signal_stack.ss_flags = SS_DISABLE;
+    if (sigaltstack(&signal_stack, NULL) != 0) return;
+  }
+  munmap(thread->signal_stack, SIGNAL_STACK_SIZE);
+  thread->signal_stack = NULL;
 }

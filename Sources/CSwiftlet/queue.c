@@ -4,30 +4,61 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-void swiftlet_ring_initialize(swiftlet_ring *ring) {
-  ring->head = ring->tail = 0;
-  ring->mask = 255;
-  ring->items = malloc(256 * sizeof *ring->items);
-  if (!ring->items) abort();
+// Large arrays are mappings of their own: they grow without a copy that leaves a hole of half their size in the heap.
+enum { MAPPED_FROM = 64 << 10, RING_SMALLEST = 256, RING_KEPT = 4096 };
+
+void *swiftlet_array_resize(void *array, size_t bytes, size_t wanted) {
+  bool was_mapped = bytes >= MAPPED_FROM, is_mapped = wanted >= MAPPED_FROM;
+  void *resized;
+  if (was_mapped && is_mapped) {
+    resized = mremap(array, bytes, wanted, MREMAP_MAYMOVE);
+  } else if (is_mapped) {
+    resized = mmap(NULL, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (resized != MAP_FAILED && bytes) memcpy(resized, array, bytes);
+    if (resized != MAP_FAILED) free(array);
+  } else if (was_mapped) {
+    resized = wanted ? malloc(wanted) : NULL;
+    if (resized) memcpy(resized, array, wanted);
+    munmap(array, bytes);
+    if (!wanted) return NULL;
+  } else if (!wanted) {
+    free(array);
+    return NULL;
+  } else {
+    resized = realloc(array, wanted);
+  }
+  if (!resized || resized == MAP_FAILED) abort();  // a lost wake-up would be worse
+  return resized;
 }
 
-void swiftlet_ring_destroy(swiftlet_ring *ring) {
-  free(ring->items);
-  ring->items = NULL;
+static void ring_resize(swiftlet_ring *ring, uint32_t count) {
+  size_t bytes = ring->items ? ((size_t)ring->mask + 1) * sizeof *ring->items : 0;
+  ring->items = swiftlet_array_resize(ring->items, bytes, count * sizeof *ring->items);
+  ring->mask = count ? count - 1 : 0;
 }
+
+void swiftlet_ring_initialize(swiftlet_ring *ring) {
+  *ring = (swiftlet_ring){0};
+  ring_resize(ring, RING_SMALLEST);
+}
+
+void swiftlet_ring_destroy(swiftlet_ring *ring) { ring_resize(ring, 0); }
 
 void swiftlet_ring_grow(swiftlet_ring *ring) {
-  uint32_t count = ring->mask + 1;
-  uint64_t *bigger = malloc(2 * (size_t)count * sizeof *bigger);
-  if (!bigger) abort();  // a lost wake-up would be worse
-  for (uint32_t i = 0; i < count; i++) bigger[i] = ring->items[(ring->head + i) & ring->mask];
-  free(ring->items);
-  ring->items = bigger;
-  ring->head = 0;
-  ring->tail = count;
-  ring->mask = 2 * count - 1;
+  uint32_t count = ring->mask + 1, first = ring->head & ring->mask;
+  ring_resize(ring, 2 * count);
+  memcpy(ring->items + count, ring->items, first * sizeof *ring->items);  // what had wrapped around goes on behind
+  ring->head = first;
+  ring->tail = first + count;
+}
+
+void swiftlet_ring_trim(swiftlet_ring *ring) {
+  if (ring->mask < RING_KEPT || ring->head != ring->tail) return;
+  ring->head = ring->tail = 0;
+  ring_resize(ring, RING_SMALLEST);
 }
 
 void swiftlet_inbox_initialize(swiftlet_inbox *inbox) {
@@ -146,9 +177,8 @@ static void sift_down(swiftlet_timer_heap *heap, size_t hole, swiftlet_timer tim
 void swiftlet_timer_heap_push(swiftlet_timer_heap *heap, swiftlet_timer timer) {
   if (heap->count == heap->capacity) {
     size_t capacity = heap->capacity ? heap->capacity * 2 : 64;
-    swiftlet_timer *bigger = realloc(heap->timers, capacity * sizeof *bigger);
-    if (!bigger) abort();
-    heap->timers = bigger;
+    heap->timers = swiftlet_array_resize(heap->timers, heap->capacity * sizeof *heap->timers,
+                                         capacity * sizeof *heap->timers);
     heap->capacity = capacity;
   }
   size_t hole = heap->count++;
@@ -167,16 +197,16 @@ swiftlet_timer swiftlet_timer_heap_pop(swiftlet_timer_heap *heap) {
   return first;
 }
 
-void swiftlet_timer_heap_sweep(swiftlet_timer_heap *heap, bool (*is_wanted)(const swiftlet_timer *)) {
+void swiftlet_timer_heap_sweep(swiftlet_timer_heap *heap, bool (*is_wanted)(const swiftlet_timer *, void *), void *argument) {
   size_t kept = 0;
   for (size_t i = 0; i < heap->count; i++)
-    if (is_wanted(&heap->timers[i])) heap->timers[kept++] = heap->timers[i];
+    if (is_wanted(&heap->timers[i], argument)) heap->timers[kept++] = heap->timers[i];
   heap->count = kept;
   for (size_t i = kept / 4 + 1; i-- > 0;)
     if (i < kept) sift_down(heap, i, heap->timers[i]);
 }
 
 void swiftlet_timer_heap_destroy(swiftlet_timer_heap *heap) {
-  free(heap->timers);
+  swiftlet_array_resize(heap->timers, heap->capacity * sizeof *heap->timers, 0);
   *heap = (swiftlet_timer_heap){0};
 }

@@ -55,6 +55,7 @@ static void thread_ends(void *argument) {
   if (thread->greenlets) thread->release_greenlets(thread->greenlets);
   thread->greenlets = NULL;
   swiftlet_stack_pool_destroy(thread);
+  swiftlet_overflow_remove(thread);
   pthread_mutex_lock(&records_lock);
   record->is_alive = false;
   pthread_mutex_unlock(&records_lock);
@@ -124,7 +125,7 @@ swiftlet_thread *swiftlet_thread_make(void) {
   pthread_setspecific(end_key, record);
   swiftlet_this_thread = thread;
   swiftlet_thread_state_bind(thread);
-  swiftlet_overflow_install();
+  swiftlet_overflow_install(thread);
   return thread;
 }
 

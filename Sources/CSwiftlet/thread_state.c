@@ -45,6 +45,10 @@ static struct {
   size_t offset[SWIFTLET_WORDS];
 } found = {.refusal = "the Swift runtime's thread state has not been probed"};
 
+static const char *probe_fault;
+
+void swiftlet_probe_set_fault(const char *refusal) { probe_fault = strdup(refusal); }
+
 void *swiftlet_current_task(void) { return swift_task_getCurrent(); }
 
 // The runtime allocates its thread-locals lazily where it was loaded by dlopen.
@@ -157,6 +161,7 @@ const char *swiftlet_probe_finish(swiftlet_probe *probe, uint64_t *words[SWIFTLE
                                         "task-local word not found", "exclusivity word not found"};
   static const char *const ambiguous[] = {"current-task word ambiguous", "executor word ambiguous",
                                           "task-local word ambiguous", "exclusivity word ambiguous"};
+  if (probe_fault) return probe_fault;
   if (probe->overflowed) return "too many thread-local modules or words";
   for (int i = 0; i < SWIFTLET_WORDS; i++) {
     if (probe->candidate_count[i] < 1) return missing[i];

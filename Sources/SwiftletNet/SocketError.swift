@@ -80,6 +80,7 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         case (ENFILE, _): "raise the system's limit of open files (fs.file-max)"
         case (ENETUNREACH, _), (EHOSTUNREACH, _): "check the network"
         case (ECONNRESET, _), (EPIPE, _): "the peer has closed the connection"
+        case (EBUSY, _): "another loop waits on it: use it from one loop at a time"
         default: nil
         }
     }

@@ -4,66 +4,48 @@ import Swiftlet
 import TestSupport
 import Testing
 
-/// Runs the body in the main fiber of a loop on a thread of its own. It must park, and leave no stack.
+/// Runs the body in the main task of a loop on a thread of its own. It leaves no stack and no task.
 func onLoop(
-    parks: Bool = true, at place: SourceLocation = #_sourceLocation, _ body: @escaping @Sendable () throws -> Void
-) async throws {
-    ReportLog.begin()
-    try await onFreshThread { () throws -> Void in
-        try EventLoop.run(takesOver: false) { () throws -> Void in
-            let loop = try EventLoop.current
-            let before = loop.statistics.parks
-            try body()
-            if parks { #expect(loop.statistics.parks > before, "nothing parked", sourceLocation: place) }
-        }
-        #expect(swiftlet_stack_count(currentThread()).live == 0, "stacks are left", sourceLocation: place)
-    }
-}
-
-/// Runs the body in the main task of a loop on a thread of its own. It must park, and leave no stack.
-func onTaskLoop(
-    parks: Bool = true, at place: SourceLocation = #_sourceLocation,
-    _ body: @escaping @Sendable (EventLoop) async throws -> Void
+    at place: SourceLocation = #_sourceLocation, _ body: @escaping @Sendable (EventLoop) async throws -> Void
 ) async throws {
     ReportLog.begin()
     try await onFreshThread { () throws -> Void in
         try EventLoop.run(takesOver: false) { () async throws -> Void in
             let loop = try EventLoop.current
-            let before = loop.statistics.parks
             try await body(loop)
             #expect(loop.isCurrent, sourceLocation: place)
-            if parks { #expect(loop.statistics.parks > before, "nothing parked", sourceLocation: place) }
+            #expect(loop.allTasks.isEmpty, "tasks are left", sourceLocation: place)
         }
         #expect(swiftlet_stack_count(currentThread()).live == 0, "stacks are left", sourceLocation: place)
     }
 }
 
-/// How long the body takes.
-func elapsed(_ body: () throws -> Void) rethrows -> Duration { try ContinuousClock().measure(body) }
-
-/// A synchronous pause, called where a task must not see that it parks.
-func nap(_ milliseconds: Int = 1) throws { try sleep(.milliseconds(milliseconds)) }
-
-/// The two ends of a pipe.
-func makePipe() -> (reading: CInt, writing: CInt) {
-    var ends: [CInt] = [0, 0]
-    precondition(pipe(&ends) == 0)
-    for end in ends {
-        _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-        _ = fcntl(end, F_SETFL, O_NONBLOCK)
+/// Runs the body on the own stack of a thread, with its loop, which is closed afterwards.
+func onOwnStack(_ body: @escaping @Sendable (EventLoop) throws -> Void) async throws {
+    ReportLog.begin()
+    try await onFreshThread { () throws -> Void in
+        let loop = try EventLoop.current
+        try body(loop)
+        try loop.close()
+        #expect(swiftlet_stack_count(currentThread()).live == 0, "stacks are left")
     }
-    return (ends[0], ends[1])
 }
 
-func writeByte(_ descriptor: CInt) {
-    var byte: UInt8 = 1
-    precondition(write(descriptor, &byte, 1) == 1)
-}
+/// How long the body takes.
+func elapsed(_ body: () async throws -> Void) async rethrows -> Duration { try await ContinuousClock().measure(body) }
 
-/// Reads one byte; false when there is none.
-func readByte(_ descriptor: CInt) -> Bool {
-    var byte: UInt8 = 0
-    return read(descriptor, &byte, 1) == 1
+// In async code the overloads that suspend would be chosen; these park.
+func parkFor(_ milliseconds: Int) throws { try sleep(.milliseconds(milliseconds)) }
+func waitHere<Value>(_ future: Future<Value>) throws -> Value { try future.wait() }
+
+/// Lets everything run that is ready, a few times over.
+func turns(_ count: Int = 5) async { for _ in 0..<count { await Task.yield() } }
+
+/// Failures that reached a loop's exception handler.
+func collectFailures(_ loop: EventLoop) -> SharedJournal<LoopFailure> {
+    let journal = SharedJournal<LoopFailure>()
+    loop.exceptionHandler = { journal.note($0) }
+    return journal
 }
 
 /// Lets the others run once: in place, unlike `Task.yield()`, which goes by way of another thread.

@@ -2,6 +2,7 @@ import Glibc
 import HTTPTypes
 import Swiftlet
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SwiftletHTTP
@@ -61,6 +62,53 @@ import Testing
                     #expect(try client.get("/nowhere").status == .notFound)
                     #expect(try client.send(HTTPClientRequest(method: .head, url: target)).status == .methodNotAllowed)
                 }
+            }
+        }
+    }
+
+    @Test func aRelativeURLNeedsABase() async throws {
+        try await onLoop(parks: false) {
+            try HTTPClient.with { client throws in
+                for url in ["/path", "?query", ""] {
+                    let error = try failure(HTTPClientError.self) { try client.get(url) }
+                    #expect(error.cause as? HTTPRequestFault == .hasNoBaseURL && error.phase == .request)
+                }
+                #expect(throws: HTTPURLError.self) { try client.get("example.com/path") }
+            }
+        }
+    }
+
+    @Test func closingManyConnectionsLetsOthersRun() async throws {
+        try await onLoop {
+            let everybody = 300
+            let present = Tally()
+            let all = Waiter<Void>()
+            let routes = { (server: HTTPServer) in
+                server.fallback { _ in
+                    if present.add() == everybody { all.resume(returning: ()) }
+                    _ = try all.wait()
+                    return "ok"
+                }
+            }
+            try withServer(routes) { _, url throws in
+                var configuration = HTTPClient.Configuration()
+                configuration.connectionLimit = everybody
+                let client = HTTPClient(configuration)
+                try joinAll((0..<everybody).map { _ in spawn { try client.get(url + "/") } }, rethrowing: true)
+                #expect(client.pool.counts.waiting == everybody)
+                var turns = 0
+                let other = spawn {
+                    while true {
+                        turns += 1
+                        try yield()
+                    }
+                }
+                try yield()
+                let before = turns
+                client.close()
+                #expect(turns - before >= everybody / 64)
+                other.cancel()
+                try other.join()
             }
         }
     }

@@ -2,6 +2,7 @@ import Glibc
 import HTTPTypes
 import Swiftlet
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SwiftletHTTP
@@ -165,7 +166,7 @@ private struct Broken: Error {}
     }
 
     @Test func reportsWhatAHandlerThrows() async throws {
-        CollectedReports.install()
+        ReportLog.begin()
         try await onLoop {
             try withServer(routes) { _, url throws in
                 let client = HTTPClient()
@@ -174,8 +175,8 @@ private struct Broken: Error {}
                 #expect(client.pool.counts.waiting == 1)
             }
         }
-        #expect(CollectedReports.count("GET /broken threw Broken()") == 1)
-        #expect(CollectedReports.count("the response to /impossible cannot be sent") == 1)
+        #expect(ReportLog.reports(containing: "GET /broken threw Broken()").count == 1)
+        #expect(ReportLog.reports(containing: "the response to /impossible cannot be sent").count == 1)
     }
 
     @Test func hasTimeLimits() async throws {

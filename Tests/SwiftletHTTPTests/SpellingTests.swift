@@ -1,5 +1,6 @@
 import HTTPTypes
 import Swiftlet
+import TestSupport
 import Testing
 
 @testable import SwiftletHTTP
@@ -35,7 +36,7 @@ import Testing
     }
 
     @Test func inTasksOnALoop() async throws {
-        try await onLoopTask {
+        try await onTaskLoop { _ in
             let server = Self.makeServer()
             try server.start()
             let url = "http://127.0.0.1:\(server.port)"
@@ -77,7 +78,7 @@ import Testing
         defer { group.stop() }
         try server.start(on: group)
         let url = "http://127.0.0.1:\(server.port)"
-        try await onThread { () throws in
+        try await onFreshThread { () throws in
             for _ in 0..<3 { #expect(try HTTP.get(url + "/sync").text == "from a fiber") }
             #expect(HTTP.client.pool.counts.waiting == 1)
             #expect(EventLoop.currentIfAny == nil)
@@ -109,7 +110,7 @@ import Testing
         defer { group.stop() }
         try server.start(on: group)
         let url = "http://127.0.0.1:\(server.port)/sync"
-        try await onThread { () throws in
+        try await onFreshThread { () throws in
             for _ in 0..<3 {
                 try EventLoop.run(takesOver: false) { () throws in #expect(try HTTP.get(url).text == "from a fiber") }
             }

@@ -1,5 +1,6 @@
 import HTTPTypes
 import SwiftletHTTP
+import TestSupport
 import Testing
 
 /// Where the network cuts a message must never matter.

@@ -214,22 +214,90 @@ import Testing
             defer { close(writing) }
             let descriptor = Descriptor(owning: reading)
             try descriptor.drained(.reading)
-            let done = Waiter<Bool>()
-            startThread {
-                do {
-                    try EventLoop.run(takesOver: false) { () throws -> Void in
-                        try descriptor.drained(.reading)
-                        try descriptor.waitUnlessReady(.reading)
-                        done.resume(returning: readByte(reading))
-                    }
-                } catch {
-                    done.resume(throwing: error)
-                }
+            try withReader(of: descriptor) { (done) throws -> Void in
+                writeByte(writing)
+                #expect(try done.wait(until: .after(.seconds(5))) == true)
             }
-            try nap(5)
-            writeByte(writing)
-            #expect(try done.wait(until: .after(.seconds(5))) == true)
             descriptor.close()
         }
+    }
+
+    @Test func waitingOnTwoLoopsAtOnceIsAnError() async throws {
+        try await onLoop { () throws -> Void in
+            let (reading, writing) = makePipe()
+            defer { close(writing) }
+            let descriptor = Descriptor(owning: reading)
+            try withReader(of: descriptor) { (done) throws -> Void in
+                let error = #expect(throws: DescriptorError.self) { try descriptor.drained(.writing) }
+                #expect(error?.errno == EBUSY)
+                #expect(error?.description.contains("another loop waits for descriptor \(reading)") == true)
+                writeByte(writing)
+                #expect(try done.wait(until: .after(.seconds(5))) == true)  // it was not disturbed
+            }
+            try descriptor.drained(.reading)  // and now it is free
+            descriptor.close()
+        }
+    }
+
+    @Test func closingElsewhereWakesWhoWaits() async throws {
+        try await onLoop { () throws -> Void in
+            let (reading, writing) = makePipe()
+            defer { close(writing) }
+            let descriptor = Descriptor(owning: reading)
+            try withReader(of: descriptor) { (done) throws -> Void in
+                descriptor.close()
+                let error = #expect(throws: DescriptorError.self) { try done.wait(until: .after(.seconds(5))) }
+                #expect(error?.errno == EBADF)
+            }
+        }
+    }
+
+    /// Everybody takes turns, by chance at the same time: for the thread sanitizer.
+    @Test func loopsThatContendGetErrorsAndNothingWorse() async throws {
+        try await onFreshThread { () throws -> Void in
+            let (reading, writing) = makePipe()
+            defer { close(writing) }
+            let descriptor = Descriptor(owning: reading)
+            try EventLoopGroup.with(count: 3) { (group) throws -> Void in
+                let fibers = (0..<6).map { _ in
+                    group.spawn { () throws -> Int in
+                        var refusals = 0
+                        for _ in 0..<200 {
+                            do {
+                                try descriptor.drained(.reading)
+                                try descriptor.waitUnlessReady(.reading, until: .after(.microseconds(10)))
+                            } catch let error as DescriptorError {
+                                guard error.errno == EBUSY else { throw error }
+                                refusals += 1
+                                try yield()
+                            } catch is DeadlineExceeded {}
+                        }
+                        return refusals
+                    }
+                }
+                for fiber in fibers { _ = try fiber.get() }
+            }
+            descriptor.close()
+        }
+    }
+
+    /// Runs the body while a fiber of another loop waits to read a byte.
+    private func withReader(of descriptor: Descriptor, _ body: (Waiter<Bool>) throws -> Void) throws {
+        let done = Waiter<Bool>()
+        let waits = Waiter<Void>()
+        startThread {
+            do {
+                try EventLoop.run(takesOver: false) { () throws -> Void in
+                    try descriptor.drained(.reading)
+                    spawn { waits.resume(returning: ()) }  // runs once this fiber has parked
+                    try descriptor.waitUnlessReady(.reading)
+                    done.resume(returning: readByte(descriptor.number))
+                }
+            } catch {
+                done.resume(throwing: error)
+            }
+        }
+        _ = try waits.wait(until: .after(.seconds(5)))
+        try body(done)
     }
 }

@@ -1,4 +1,6 @@
+import Glibc
 import Swiftlet
+import SwiftletLoop
 import TestSupport
 import Testing
 
@@ -143,5 +145,113 @@ import Testing
             cancelled.cancel()
         }
         #expect(ReportLog.reports(containing: "-911").isEmpty)
+    }
+}
+
+/// What may be done with a fiber of another thread's loop.
+@Suite struct ForeignFiberTests {
+    @Test func resultsAreReadWithoutJoining() async throws {
+        try await onFreshThread { () throws -> Void in
+            try EventLoopGroup.with(count: 2) { (group) throws -> Void in
+                for n in 0..<200 {
+                    let fiber = group.spawn { () throws -> [Int] in
+                        if n % 2 == 1 { throw Failure(n) }
+                        return [n]
+                    }
+                    let end = Deadline.after(.seconds(10))
+                    while !fiber.isFinished, Deadline.now < end {
+                        _ = fiber.value
+                    }
+                    #expect(fiber.value == (n % 2 == 0 ? [n] : nil))
+                    #expect(fiber.error as? Failure == (n % 2 == 1 ? Failure(n) : nil))
+                    #expect(fiber.isSuccessful == (n % 2 == 0) && fiber.isStarted)
+                }
+            }
+        }
+    }
+
+    @Test func linksComeAndGo() async throws {
+        try await onFreshThread { () throws -> Void in
+            let group = try EventLoopGroup(count: 1)
+            let go = Waiter<Void>()
+            let journal = SharedJournal<Int>()
+            let called = Waiter<Void>()
+            let fiber = group.spawn { try go.wait() }
+            fiber.link { _ in journal.note(1) }
+            let gone = fiber.link { _ in journal.note(2) }
+            fiber.unlink(gone)
+            try group.spawn {}.join()  // what was posted before has been done
+            go.resume(returning: ())
+            try fiber.join()
+            fiber.link { _ in
+                journal.note(3)
+                called.resume(returning: ())
+            }
+            #expect(try called.wait(until: .after(.seconds(10))) != nil)
+            #expect(journal.entries == [1, 3])
+            // When its loop is closed, the caller is told at once.
+            let ended = Waiter<Void>()
+            let last = group.spawn { try sleep(.seconds(100)) }
+            last.link { _ in ended.resume(returning: ()) }
+            group.stop()
+            _ = try ended.wait(until: .after(.seconds(10)))
+            let end = Deadline.after(.seconds(10))
+            while group.loops[0].perform({}), Deadline.now < end { try nap() }
+            last.link { journal.note($0.isFinished ? 4 : 5) }
+            #expect(journal.entries == [1, 3, 4])
+        }
+    }
+
+    @Test func aJoinThatGivesUpLeavesNothing() async throws {
+        try await onFreshThread { () throws -> Void in
+            try EventLoopGroup.with(count: 1) { (group) throws -> Void in
+                let fiber = group.spawn { try sleep(.seconds(100)) }
+                for _ in 0..<10 { #expect(try !fiber.join(timeout: .milliseconds(1))) }
+                #expect(try joinAll([fiber, fiber], timeout: .milliseconds(1)).isEmpty)
+                #expect(throws: DeadlineExceeded.self) { try withTimeout(.milliseconds(1)) { try fiber.join() } }
+                let left = group.spawn { fiber.linkCount }
+                #expect(try left.get() == 0)
+            }
+        }
+    }
+}
+
+/// Long queues cost each of those in them no more than short ones.
+@Suite struct LongQueueTests {
+    @Test func manyMayJoinOneFiberAndLeave() async throws {
+        try await onLoop { () throws -> Void in
+            let time = try elapsed {
+                let fiber = spawn { try sleep(.seconds(1_000)) }
+                let joiners = (0..<15_000).map { _ in spawn { try fiber.join() } }
+                try yield()
+                for joiner in joiners.dropFirst(5_000).reversed() { joiner.cancel() }
+                try yield()
+                fiber.cancel()
+                try joinAll(joiners)
+                #expect(joiners.prefix(5_000).allSatisfy { $0.isSuccessful })
+                #expect(joiners.dropFirst(5_000).allSatisfy { $0.error is CancellationError })
+            }
+            #expect(time < .seconds(4 * Sanitizer.patience))
+        }
+    }
+
+    @Test func manyMayWaitForOneDescriptorAndLeave() async throws {
+        try await onLoop { () throws -> Void in
+            let (reading, writing) = makePipe()
+            defer { close(writing) }
+            let descriptor = Descriptor(owning: reading)
+            try descriptor.drained(.reading)
+            let time = try elapsed {
+                let waiting = (0..<15_000).map { _ in spawn { try descriptor.waitUnlessReady(.reading) } }
+                try yield()
+                for fiber in waiting.dropFirst(5_000).reversed() { fiber.cancel() }
+                try yield()
+                descriptor.close()
+                try joinAll(waiting)
+                #expect(waiting.prefix(5_000).allSatisfy { $0.error is DescriptorError })
+                #expect(waiting.dropFirst(5_000).allSatisfy { $0.error is CancellationError })
+            }
+            #expect(time < .seconds(4 * Sanitizer.patience))
+        }
     }
 }

@@ -85,7 +85,7 @@ import Testing
                 // Loops too, up to the few hundred bytes that stay of each.
                 for _ in 0..<50 { try EventLoop.run(takesOver: false) { () throws -> Void in try yield() } }
                 let before = residentBytes()
-                for _ in 0..<500 { try EventLoop.run(takesOver: false) { () throws -> Void in try yield() } }
+                for _ in 0..<4_000 { try EventLoop.run(takesOver: false) { () throws -> Void in try yield() } }
                 if residentBytes() - before > 4 << 20 { exit(4) }
             }
         }

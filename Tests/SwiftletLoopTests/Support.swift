@@ -1,42 +1,6 @@
-import CSwiftlet
 import Glibc
 import Swiftlet
-import TestSupport
 import Testing
-
-/// Runs the body in the main fiber of a loop on a thread of its own. It must park, and leave no stack.
-func onLoop(
-    parks: Bool = true, at place: SourceLocation = #_sourceLocation, _ body: @escaping @Sendable () throws -> Void
-) async throws {
-    ReportLog.begin()
-    try await onFreshThread { () throws -> Void in
-        try EventLoop.run(takesOver: false) { () throws -> Void in
-            let loop = try EventLoop.current
-            let before = loop.statistics.parks
-            try body()
-            if parks { #expect(loop.statistics.parks > before, "nothing parked", sourceLocation: place) }
-        }
-        #expect(swiftlet_stack_count(currentThread()).live == 0, "stacks are left", sourceLocation: place)
-    }
-}
-
-/// Runs the body in the main task of a loop on a thread of its own. It must park, and leave no stack.
-func onTaskLoop(
-    parks: Bool = true, at place: SourceLocation = #_sourceLocation,
-    _ body: @escaping @Sendable (EventLoop) async throws -> Void
-) async throws {
-    ReportLog.begin()
-    try await onFreshThread { () throws -> Void in
-        try EventLoop.run(takesOver: false) { () async throws -> Void in
-            let loop = try EventLoop.current
-            let before = loop.statistics.parks
-            try await body(loop)
-            #expect(loop.isCurrent, sourceLocation: place)
-            if parks { #expect(loop.statistics.parks > before, "nothing parked", sourceLocation: place) }
-        }
-        #expect(swiftlet_stack_count(currentThread()).live == 0, "stacks are left", sourceLocation: place)
-    }
-}
 
 /// How long the body takes.
 func elapsed(_ body: () throws -> Void) rethrows -> Duration { try ContinuousClock().measure(body) }
@@ -64,4 +28,20 @@ func writeByte(_ descriptor: CInt) {
 func readByte(_ descriptor: CInt) -> Bool {
     var byte: UInt8 = 0
     return read(descriptor, &byte, 1) == 1
+}
+
+/// Runs one part of the program that has its main thread for itself; answers its status.
+func runTakeoverProgram(_ part: String) throws -> CInt {
+    var path = [CChar](repeating: 0, count: 4_096)
+    let count = readlink("/proc/self/exe", &path, path.count - 1)
+    try #require(count > 0)
+    let own = String(decoding: path[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let program = own.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/TakeoverProgram"
+    var process: pid_t = 0
+    var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), strdup(part), nil]
+    defer { for argument in arguments { free(argument) } }
+    try #require(posix_spawn(&process, program, nil, nil, &arguments, environ) == 0)
+    var status: CInt = 0
+    while waitpid(process, &status, 0) < 0, errno == EINTR {}
+    return status
 }

@@ -150,11 +150,12 @@ private enum Context {
             try nap()
             for n in 0..<100 {
                 let value = await withCheckedContinuation { continuation in
-                    startThread { continuation.resume(returning: n) }
+                    // Runs when this task has been suspended.
+                    loop.perform { startThread { continuation.resume(returning: n) } }
                 }
                 #expect(value == n && loop.isCurrent)
             }
-            #expect(loop.statistics.foreignWakes > 0)
+            #expect(loop.statistics.foreignWakes >= 100)
         }
     }
 

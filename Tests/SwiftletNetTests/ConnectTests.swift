@@ -1,6 +1,7 @@
 import CSwiftlet
 import Glibc
 import Swiftlet
+import TestSupport
 import Testing
 
 @testable import SwiftletNet
@@ -54,7 +55,7 @@ import Testing
     }
 
     @Test func connectTimesOutOnAPlainThread() async throws {
-        try await onThread {
+        try await onFreshThread {
             let listener = try TCPListener(backlog: 0)
             let waiting = try fillBacklog(of: listener)
             let error = try failure(SocketError.self) {

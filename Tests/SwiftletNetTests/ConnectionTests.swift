@@ -1,5 +1,6 @@
 import Glibc
 import Swiftlet
+import TestSupport
 import Testing
 
 @Suite struct ConnectionTests {
@@ -37,7 +38,7 @@ import Testing
     }
 
     @Test func echoesBetweenTasks() async throws {
-        try await onLoopTask {
+        try await onTaskLoop { _ in
             let listener = try TCPListener()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -86,14 +87,14 @@ import Testing
 
     @Test func blocksOnPlainThreads() async throws {
         let listener = try TCPListener()
-        async let served = onThread {
+        async let served = onFreshThread {
             let connection = try listener.accept()
             defer { connection.close() }
             let request = try connection.readExactly(1_000_000)
             try connection.write(request)
             return request.count
         }
-        let answer = try await onThread {
+        let answer = try await onFreshThread {
             #expect(EventLoop.currentIfAny == nil)
             let connection = try TCPConnection.connect(to: "localhost", port: listener.port)
             connection.timeout = .seconds(20)
@@ -107,7 +108,7 @@ import Testing
     }
 
     @Test func timesOutOnPlainThreads() async throws {
-        try await onThread {
+        try await onFreshThread {
             let pair = try makePair()
             pair.client.readTimeout = .milliseconds(10)
             let error = try failure(SocketError.self) { try pair.client.read(upTo: 1) }
@@ -244,7 +245,7 @@ import Testing
     }
 
     @Test func movesBetweenLoopsOfAThread() async throws {
-        try await onThread {
+        try await onFreshThread {
             let pair = try EventLoop.run(takesOver: false) {
                 let pair = try makePair()
                 let reader = spawn { try pair.client.readExactly(1) }

@@ -1,6 +1,7 @@
 import CSwiftlet
 import Glibc
 import Swiftlet
+import TestSupport
 import Testing
 
 @testable import SwiftletNet
@@ -49,7 +50,7 @@ import Testing
     }
 
     @Test func outlivesShortagesAndAbortedConnections() async throws {
-        CollectedReports.install()
+        ReportLog.begin()
         try await onLoop {
             let listener = try TCPListener()
             Faults.plan(
@@ -61,13 +62,13 @@ import Testing
 
             Faults.plan(SWIFTLET_CALL_ACCEPT, listener.descriptor.number, errors: [EINVAL])
             #expect(try failure(SocketError.self) { try listener.accept() }.reason == .system(errno: EINVAL))
-            #expect(CollectedReports.count("accept at \(listener.localAddress): Too many open files") == 1)
+            #expect(ReportLog.reports(containing: "accept at \(listener.localAddress): Too many open files").count == 1)
         }
     }
 
     @Test func reportsWhatAHandlerThrows() async throws {
         struct Broken: Error { let port: Int }
-        CollectedReports.install()
+        ReportLog.begin()
         try await onLoop {
             let listener = try TCPListener()
             let server = spawn {
@@ -85,7 +86,7 @@ import Testing
             }
             listener.close()
             try server.get()
-            #expect(CollectedReports.count("Broken(port: \(listener.port))") == 1)
+            #expect(ReportLog.reports(containing: "Broken(port: \(listener.port))").count == 1)
         }
     }
 }

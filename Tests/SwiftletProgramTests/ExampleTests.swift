@@ -87,6 +87,157 @@ struct ExampleTests {
         #expect(outcome.seconds < 5.6 + tolerance)
     }
 
+    // Of the originals' lines, addresses are masked, and places and values are in Swift's spelling.
+
+    @Test
+    func `A coroutine function is told by its type`() async throws {
+        compare(try await run("e09"), [(0, "true"), (0, "true coroutine")])
+    }
+
+    @Test
+    func `Await suspends until the result is there`() async throws {
+        compare(
+            try await run("e10"),
+            [
+                (0, "fetch starts: SELECT ..."), (0.2, "fetch ends"),
+                (0.2, #"read_data resumes with ["row 1", "row 2"]"#), (0.2, #"["row 1", "row 2"]"#),
+            ])
+    }
+
+    @Test
+    func `While b waits, others run`() async throws {
+        compare(
+            try await run("e11"),
+            [
+                (0, "a starts, awaits b"), (0, "b starts, then waits"), (0, "other works 0"), (0.05, "other works 1"),
+                (0.1, "other works 2"), (0.3, "b ends"), (0.3, "a ends with b's value"),
+            ])
+    }
+
+    private let coroutineLines = ["Coroutine: <coroutine object execute at 0x…>", "After calling execute"]
+
+    /// Addresses and places, which differ from run to run and from version to version.
+    private func masked(_ outcome: RunningProgram.Outcome) -> [String] {
+        outcome.texts.map {
+            $0.replacing(/0x[0-9a-f]+/, with: "0x…").replacing(/SwiftletExamples\/\w+\.swift:\d+/, with: "demo:4")
+        }
+    }
+
+    @Test
+    func `A coroutine object is cold`() async throws {
+        #expect(masked(try await run("e12")) == coroutineLines + ["Number: 1", "After calling loop"])
+    }
+
+    @Test(arguments: ["e13", "e14"])
+    func `A task before and after it has run`(name: String) async throws {
+        #expect(
+            masked(try await run(name)) == coroutineLines + [
+                "Task: <Task pending name='Task-1' coro=<execute() running at demo:4>>", "Number: 1",
+                "Task: <Task finished name='Task-1' coro=<execute() done, defined at demo:4> result=1>",
+                "After calling loop",
+            ])
+    }
+
+    /// Runs an example against a slow server of its own.
+    private func runWithServer(
+        _ name: String, delay: String, environment: [String: String] = [:]
+    ) async throws -> (outcome: RunningProgram.Outcome, url: String) {
+        let server = try RunningProgram("swiftlet", ["serve", "--port", "0", "--delay", delay])
+        let start = try #require(try await onThread { server.nextLine()?.text })
+        let url = String(try #require(start.firstMatch(of: /http:\S+\d/)).output)
+        let outcome = try await onThread {
+            try RunningProgram("SwiftletExamples", [name, url], environment: environment).finish()
+        }
+        #expect(outcome.exitCode == 0)
+        return (outcome, url)
+    }
+
+    private let pending = "<Task pending name='Task-1' coro=<request() running at demo:4>"
+    private let finished =
+        "Task: <Task finished name='Task-1' coro=<request() done, defined at demo:4> result=<Response [200]>>"
+
+    @Test
+    func `A callback tells of the end, before the loop returns`() async throws {
+        let (outcome, _) = try await runWithServer("e15", delay: "0.5s")
+        #expect(
+            masked(outcome) == [
+                "Task: \(pending) cb=[callback() at demo:4]>", "Status: <Response [200]>", finished,
+            ])
+        #expect(outcome.errors == "" && outcome.lines[1].seconds - outcome.lines[0].seconds >= 0.5)
+    }
+
+    @Test
+    func `A task keeps its result`() async throws {
+        let (outcome, _) = try await runWithServer("e16", delay: "0.5s")
+        #expect(masked(outcome) == ["Task: \(pending)>", finished, "Task Result: <Response [200]>"])
+        #expect(outcome.errors == "")
+    }
+
+    @Test
+    func `Five tasks are waited for together`() async throws {
+        let (outcome, _) = try await runWithServer("e17", delay: "0.5s")
+        let tasks = (1...5).map { "<Task pending name='Task-\($0)' coro=<request() running at demo:4>>" }
+        #expect(
+            masked(outcome) == ["Tasks: [\(tasks.joined(separator: ", "))]"]
+                + Array(repeating: "Task Result: <Response [200]>", count: 5))
+        // The library's client parks where Python's blocks: once the delay instead of five times.
+        let seconds = outcome.lines[1].seconds - outcome.lines[0].seconds
+        #expect(outcome.errors == "" && seconds >= 0.5 && seconds < 1)
+    }
+
+    private func cost(_ outcome: RunningProgram.Outcome) throws -> Double {
+        let line = try #require(outcome.texts.last?.firstMatch(of: /^Cost time: ([\d.]+)$/))
+        return try #require(Double(line.output.1))
+    }
+
+    @Test(arguments: ["e19", "e21"])
+    func `A client that blocks its thread makes tasks follow one another`(name: String) async throws {
+        let (outcome, url) = try await runWithServer(name, delay: "0.4s")
+        let pair = ["Waiting for \(url)", "Get response from \(url) Result: Hello!"]
+        #expect(outcome.texts.dropLast() == Array(repeating: pair, count: 5).flatMap { $0 }[...])
+        #expect((2...2 + 5 * tolerance).contains(try cost(outcome)))
+        #expect(outcome.errors.contains("blocked loop"))
+        let (parking, _) = try await runWithServer(name, delay: "0.4s", environment: ["CLIENT": "parking"])
+        #expect(parking.texts.prefix(5).allSatisfy { $0.hasPrefix("Waiting for ") } && parking.lines.count == 11)
+        #expect(try cost(parking) < 0.8 && parking.errors == "")
+    }
+
+    @Test
+    func `What cannot be awaited fails, and is reported when the tasks are freed`() async throws {
+        let (outcome, url) = try await runWithServer("e20", delay: "0.2s", environment: ["CLIENT": "parking"])
+        #expect(outcome.texts.dropLast() == Array(repeating: "Waiting for \(url)", count: 5)[...])
+        _ = try cost(outcome)
+        let errors = outcome.errors.split(separator: "\n")
+        #expect(errors.count { $0.hasSuffix("Task exception was never retrieved") } == 5)
+        for number in 1...5 {
+            #expect(
+                errors.contains {
+                    $0.hasPrefix("future: <Task finished name='Task-\(number)' coro=<request() done, defined at ")
+                        && $0.hasSuffix(
+                            #"exception=CoroutineError("object HTTPClientResponse can't be used in 'await' expression")>"#
+                        )
+                })
+        }
+    }
+
+    @Test(arguments: ["e27", "e28"])
+    func `Gathered sleeps end in the order of their times`(name: String) async throws {
+        let waits = [5, 2, 6, 10, 0, 1, 8, 1, 5, 9]  // those of the original's seed
+        let unit = 0.2
+        let outcome = try await run(
+            name, environment: ["WAITS": waits.map { "\($0)" }.joined(separator: ","), "UNIT": "\(unit)"])
+        #expect(outcome.texts.prefix(10) == waits.enumerated().map { "print \($0) after \($1) seconds" }[...])
+        // Equal times keep their order.
+        let order = waits.indices.sorted { (waits[$0], $0) < (waits[$1], $1) }
+        let first = try #require(outcome.lines.first).seconds
+        for (line, index) in zip(outcome.lines.dropFirst(10), order) {
+            #expect(line.text.wholeMatch(of: /(\d) printed at \d\d:\d\d:\d\d/)?.output.1 == "\(index)")
+            let wanted = Double(waits[index]) * unit
+            #expect((wanted - tolerance...wanted + tolerance).contains(line.seconds - first))
+        }
+        #expect(outcome.lines.count == 20)
+    }
+
     @Test(arguments: [(name: "e22", count: 5, limit: 3.05), (name: "e23", count: 100, limit: 3.10)])
     func `Requests to the slow server wait together`(name: String, count: Int, limit: Double) async throws {
         let server = try RunningProgram("swiftlet", ["serve", "--port", "0", "--delay", "3s"])

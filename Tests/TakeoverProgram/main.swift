@@ -1,4 +1,5 @@
-// A program whose main loop is the process's default and main executor; it fails if anything runs elsewhere.
+// A program whose main loop is the process's default and main executor; it fails if anything runs elsewhere. With an
+// argument it deadlocks instead, and fails unless it is told so.
 import CSwiftlet
 import Glibc
 import Swiftlet
@@ -15,6 +16,38 @@ import Swiftlet
 alarm(20)  // a hang is a failure too
 @Sendable func check(_ what: String) {
     if swiftlet_thread_id() != swiftlet_process_id() { fail("\(what) left the loop") }
+}
+
+/// Runs what waits for ever.
+func expectDeadlock(of name: String, _ body: () throws -> Void) {
+    do {
+        try body()
+        fail("it ended")
+    } catch let error as DeadlockError {
+        if !error.description.contains(name) { fail("\(error)") }
+    } catch {
+        fail("\(error)")
+    }
+    exit(0)
+}
+
+switch CommandLine.arguments.dropFirst().first {
+case "deadlock-of-fibers":
+    expectDeadlock(of: "forgotten (spawned at TakeoverProgram/main.swift:") {
+        try EventLoop.run { () throws -> Void in
+            try EventLoop.current.configuration.deadlockReportDelay = .milliseconds(50)
+            if try toThread({ 1 }) != 1 { fail("toThread") }  // its thread idles meanwhile
+            _ = try spawn(name: "forgotten") { try Waiter<Void>().wait() }.get()
+        }
+    }
+case "deadlock-of-tasks":
+    expectDeadlock(of: "the thread's own stack waits for a Swift task") {
+        try EventLoop.run { () async throws -> Void in
+            try EventLoop.current.configuration.deadlockReportDelay = .milliseconds(50)
+            await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
+        }
+    }
+default: break
 }
 
 try EventLoop.run { () async throws -> Void in

@@ -44,13 +44,18 @@ public func threadCPUTime() -> UInt64 {
 }
 
 /// Resident memory of the process, in bytes.
-public func residentBytes() -> Int {
+public func residentBytes() -> Int { memoryBytes(column: 1) }
+
+/// Address space of the process, in bytes.
+public func mappedBytes() -> Int { memoryBytes(column: 0) }
+
+private func memoryBytes(column: Int) -> Int {
     guard let file = fopen("/proc/self/statm", "r") else { return 0 }
     defer { fclose(file) }
     var buffer = [CChar](repeating: 0, count: 128)
     guard fgets(&buffer, 128, file) != nil else { return 0 }
     let text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return (Int(text.split(separator: " ")[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE))
+    return (Int(text.split(separator: " ")[column]) ?? 0) * sysconf(Int32(_SC_PAGESIZE))
 }
 
 /// The numbers of this process's open descriptors.

@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+/// Another size for an array, its contents kept; zero bytes frees it. Ends the process when there is no memory.
+void *swiftlet_array_resize(void *array, size_t bytes, size_t wanted);
+
 /// A growing FIFO ring of words; one thread.
 typedef struct swiftlet_ring {
   uint64_t *items;
@@ -16,6 +19,8 @@ typedef struct swiftlet_ring {
 void swiftlet_ring_initialize(swiftlet_ring *ring);
 void swiftlet_ring_destroy(swiftlet_ring *ring);
 void swiftlet_ring_grow(swiftlet_ring *ring);
+/// Gives back what a burst has made it grow to, if it is empty.
+void swiftlet_ring_trim(swiftlet_ring *ring);
 
 static inline uint32_t swiftlet_ring_count(const swiftlet_ring *ring) { return ring->tail - ring->head; }
 
@@ -112,7 +117,8 @@ static inline bool swiftlet_inbox_is_empty(const swiftlet_inbox *inbox) {
 void swiftlet_timer_heap_push(swiftlet_timer_heap *heap, swiftlet_timer timer);
 swiftlet_timer swiftlet_timer_heap_pop(swiftlet_timer_heap *heap);
 /// Keeps the timers for which `is_wanted` answers true.
-void swiftlet_timer_heap_sweep(swiftlet_timer_heap *heap, bool (*is_wanted)(const swiftlet_timer *timer));
+void swiftlet_timer_heap_sweep(swiftlet_timer_heap *heap, bool (*is_wanted)(const swiftlet_timer *timer, void *argument),
+                               void *argument);
 void swiftlet_timer_heap_destroy(swiftlet_timer_heap *heap);
 
 #endif

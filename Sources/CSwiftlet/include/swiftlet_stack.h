@@ -43,6 +43,8 @@ void swiftlet_stack_pool_destroy(swiftlet_thread *thread);
 const swiftlet_context *swiftlet_stack_overflowed(const void *address);
 
 /// Installs the SIGSEGV handler that words stack overflows, once a process, and this thread's signal stack.
-void swiftlet_overflow_install(void);
+void swiftlet_overflow_install(swiftlet_thread *thread);
+/// Gives the thread's signal stack back; at its end.
+void swiftlet_overflow_remove(swiftlet_thread *thread);
 
 #endif

@@ -26,6 +26,9 @@ void swiftlet_probe_access_round(swiftlet_probe *probe);
 /// NULL, and the words are `words`; or why they could not be told.
 const char *swiftlet_probe_finish(swiftlet_probe *probe, uint64_t *words[SWIFTLET_WORDS]);
 
+/// For tests: lets the probe fail for this reason. Before the process's first coroutine operation.
+void swiftlet_probe_set_fault(const char *refusal);
+
 /// Makes the result the process's: from now on new threads bind their words. Frees the probe. NULL `refusal`: found.
 void swiftlet_probe_publish(swiftlet_probe *probe, const char *refusal);
 

@@ -16,7 +16,8 @@ enum {
   SWIFTLET_ITEM_CALLBACK = 4,      // a Swift callback object; owns a reference
   SWIFTLET_ITEM_DECISION = 5,      // inbox only: decides a wait; the argument is its number << 3 | outcome
   SWIFTLET_ITEM_TIMEOUT = 6,       // timers only: ends a wait by timeout
-  SWIFTLET_ITEM_PLAIN_JOB = 7,     // a Swift job of a task without executor preference
+  SWIFTLET_ITEM_SLEEP = 7,         // timers only: continues a suspended task; its slot in the loop's table of sleeps
+  SWIFTLET_ITEM_PLAIN_JOB = 8,     // a Swift job of a task without executor preference
   SWIFTLET_ITEM_TAGS = 15,
 };
 

@@ -12,7 +12,7 @@ public func waitFor<A: Awaitable>(_ awaitable: A, timeout: Duration?) async thro
     let loop = try EventLoop.running
     let future = try ensureFuture(awaitable, on: loop)
     guard let timeout else { return try await future.value }
-    return try await Timeout(cancelling: future, after: timeout).value()
+    return try await Timeout(cancelling: future, after: timeout).value(of: future)
 }
 
 /// Runs a region that may be given more or less time while it runs. asyncio's `timeout()`.
@@ -29,27 +29,27 @@ public func waitFor<A: Awaitable>(_ awaitable: A, timeout: Duration?) async thro
 ///   - duration: `nil`: no limit until `reschedule`.
 ///   - body: runs in a task of its own, which is cancelled when the time is up.
 /// - Throws: `DeadlineExceeded` when the time ran out; else what the body throws; `LoopError.notRunning`.
-public func withTimeout<Value>(
+public func withTimeout<Value: Sendable>(
     _ duration: Duration?, file: StaticString = #fileID, line: UInt32 = #line,
-    _ body: @escaping @Sendable (Timeout<Value>) async throws -> Value
+    _ body: @escaping @Sendable (Timeout) async throws -> Value
 ) async throws -> Value {
     let loop = try EventLoop.running
-    let handOver = HandOver<Timeout<Value>>()
+    let handOver = HandOver<Timeout>()
     let task = try loop.createTask(Coroutine("withTimeout", file: file, line: line) { try await body(handOver.value!) })
     let timeout = try Timeout(cancelling: task, after: duration)
     handOver.value = timeout
     defer { handOver.value = nil }
-    return try await timeout.value()
+    return try await timeout.value(of: task)
 }
 
 /// A time limit for a future. Belongs to its loop's thread.
-public final class Timeout<Value: Sendable>: @unchecked Sendable {
-    private let future: Future<Value>
+public final class Timeout: @unchecked Sendable {
+    private let future: AnyFuture
     private var timer: TimerHandle?
     /// The time was up before the work was done.
     public private(set) var hasExpired = false
 
-    init(cancelling future: Future<Value>, after duration: Duration?) throws {
+    init(cancelling future: AnyFuture, after duration: Duration?) throws {
         self.future = future
         guard let duration, !future.isDone else { return }
         if duration <= .zero { expire() } else { try reschedule(.after(duration)) }
@@ -75,7 +75,7 @@ public final class Timeout<Value: Sendable>: @unchecked Sendable {
         future.cancel("timeout")
     }
 
-    func value() async throws -> Value {
+    fileprivate func value<Value>(of future: Future<Value>) async throws -> Value {
         defer {
             timer?.cancel()
             timer = nil
@@ -86,7 +86,6 @@ public final class Timeout<Value: Sendable>: @unchecked Sendable {
         } onCancel: {
             future.cancel()
         }
-        // A value is not thrown away for a cancellation that came to nothing: who asked for it finds the flag set.
         do {
             let value = try future.result()
             try Task.checkCancellation()

@@ -142,7 +142,7 @@ public class AnyCoroutine: CustomStringConvertible, @unchecked Sendable {
     static var currentRunner: UInt { UInt(bitPattern: swiftlet_current_task()) }
 
     public final var description: String {
-        "<coroutine object \(name) at 0x\(String(UInt(bitPattern: ObjectIdentifier(self).hashValue), radix: 16))>"
+        "<coroutine object \(name) at \(Unmanaged.passUnretained(self).toOpaque())>"
     }
 
     /// As the description of its task shows it.

@@ -61,6 +61,11 @@ public struct SignalError: Error, Hashable, CustomStringConvertible {
     public let signal: CInt
     public let errno: CInt
 
+    public init(signal: CInt, errno: CInt) {
+        self.signal = signal
+        self.errno = errno
+    }
+
     public var description: String {
         errno == 22
             ? "signal \(signal) cannot be caught"

@@ -128,6 +128,7 @@ final class GreenletCore: StackOwner {
         let next = try unsafe target.continuation()
         announce(event)
         target.resumer = self
+        target.joinFlow(of: self)
         unsafe suspended = unsafe thread.pointee.current
         unsafe swiftlet_switch(next)
         unsafe suspended = nil
@@ -153,6 +154,22 @@ final class GreenletCore: StackOwner {
         unsafe state = .active
         _ = unsafe Unmanaged.passRetained(self)  // released by whoever continues after the body has ended
         return unsafe context!
+    }
+
+    /// What this greenlet waits for is waited for by the fiber, task or thread that `other`, which runs, belongs to.
+    private func joinFlow(of other: GreenletCore) {
+        guard !isMain, let context = unsafe context else { return }
+        let running = unsafe thread.pointee.current!
+        // Greenlets follow one another and none lies inside another: entered from the same main greenlet's stack, which
+        // may be that of a generator.
+        if other.isMain {
+            unsafe context.pointee.resumer = unsafe running
+            unsafe context.pointee.resumer_run = unsafe running.pointee.run
+        } else {
+            let stack = unsafe swiftlet_greenlet_stack_of(running)!
+            unsafe context.pointee.resumer = unsafe stack.pointee.resumer
+            unsafe context.pointee.resumer_run = unsafe stack.pointee.resumer_run
+        }
     }
 
     /// Says who hands over control, for whoever gets it.
@@ -208,6 +225,7 @@ final class GreenletCore: StackOwner {
         announce(failure == nil ? .switch : .throw)
         do {
             let next = try unsafe target.continuation()
+            target.joinFlow(of: self)
             unsafe target.message = result
             unsafe target.injected = failure
             return unsafe next
@@ -233,7 +251,13 @@ final class GreenletCore: StackOwner {
     /// Cancels the wait of a body that is parked in a loop.
     private func endWait() {
         guard let context = unsafe context, let core = unsafe thread.pointee.core else { return }
-        let parked = unsafe context.pointee.parked ?? context
+        // Its fiber knows where it waits: here, or in a generator that was resumed here.
+        var parked = unsafe context
+        if let waiting = unsafe swiftlet_flow_of(context)!.pointee.parked,
+            unsafe swiftlet_greenlet_stack_of(waiting) == context
+        {
+            unsafe parked = unsafe waiting
+        }
         if unsafe parked.pointee.wait_id != 0 {
             unsafe swiftlet_wait_decide_here(core, parked, parked.pointee.wait_id, CInt(SWIFTLET_OUTCOME_CANCELLED))
         }

@@ -31,7 +31,7 @@ final class GreenletThread {
     /// Whose stack runs? A generator's counts as its resumer's; one that is no greenlet's, or one of another message
     /// type, has a main greenlet of this family.
     static func core(family: ObjectIdentifier) -> GreenletCore {
-        let home = unsafe swiftlet_flow_of(currentThread().pointee.current)!
+        let home = unsafe swiftlet_greenlet_stack_of(currentThread().pointee.current)!
         if unsafe Int(home.pointee.kind) == Int(SWIFTLET_KIND_GREENLET.rawValue) {
             // Safe: a greenlet's stack has no other owner than its core.
             let core = unsafe unsafeDowncast(

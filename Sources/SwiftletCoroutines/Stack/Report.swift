@@ -16,6 +16,8 @@ public struct Report: Sendable, CustomStringConvertible {
         public static let blockedLoop = Kind(description: "blocked loop")
         /// Nothing is left that could wake anybody.
         public static let deadlock = Kind(description: "deadlock")
+        /// Work came for a loop that was closed.
+        public static let closedLoop = Kind(description: "closed loop")
         /// The system has no descriptors or no memory left for new connections.
         public static let shortage = Kind(description: "shortage")
         /// A callback of a loop threw an error.

@@ -108,6 +108,9 @@ public struct StackError: Error, Hashable, CustomStringConvertible {
     }
 
     public var description: String {
+        if size < 0 {
+            return "no stack of \(size) bytes: ask for \(StackSize.smallest >> 10) KB to \(StackSize.largest >> 20) MB"
+        }
         if size > StackSize.largest {
             return "no stack of \(size) bytes: the largest is \(StackSize.largest >> 20) MB"
         }

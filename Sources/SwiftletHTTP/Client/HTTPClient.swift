@@ -61,8 +61,9 @@ public final class HTTPClient: Sendable {
         return try body(client)
     }
 
-    /// Closes the kept connections and refuses further requests. Requests under way go on.
-    public func close() { pool.close() }
+    /// Closes the kept connections and refuses further requests. Requests under way go on. On a loop it lets others run
+    /// while it closes many, whatever was cancelled.
+    public func close() { pool.close(isPatient: true) }
 
     // MARK: Requests
 
@@ -88,6 +89,11 @@ public final class HTTPClient: Sendable {
     public func send(_ request: HTTPClientRequest) throws -> HTTPClientResponse { try perform(request) }
 
     func request(_ url: String, _ headers: HTTPFields, _ timeout: Duration?) throws -> HTTPClientRequest {
+        if configuration.baseURL == nil, url.isEmpty || "/?#".contains(url[url.startIndex]), !url.hasPrefix("//") {
+            throw HTTPClientError(
+                method: .get, url: url, phase: .request, attempt: 1, connectionAge: nil,
+                cause: HTTPRequestFault.hasNoBaseURL)
+        }
         let target = try configuration.baseURL?.resolving(url) ?? HTTPURL(url)
         return HTTPClientRequest(url: target, headers: headers, timeout: timeout)
     }

@@ -93,7 +93,7 @@ extension EventLoop {
     /// - Throws: `LoopError.wrongThread`, `.closed`, unless the caller is on this loop's thread.
     package func requireOwnThread() throws(LoopError) {
         if isCurrent { return }
-        throw unsafe isClosed ? .closed : .wrongThread
+        throw isClosed ? .closed : .wrongThread
     }
 }
 

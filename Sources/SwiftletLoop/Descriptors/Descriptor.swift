@@ -1,6 +1,7 @@
 import CSwiftlet
 import Glibc
 import SwiftletCoroutines
+import Synchronization
 
 /// An open file descriptor that can be waited for. Owns the number: it is closed by `close()` or with the last reference.
 ///
@@ -16,19 +17,35 @@ import SwiftletCoroutines
 /// }
 /// ```
 ///
-/// Thread rules: it may be used from any loop or thread, by one at a time; it moves to the loop that waits on it. Two
-/// stacks that wait for one side are served in order of arrival. Closing wakes all.
+/// Thread rules: it may be used from any loop or thread, by one at a time; it moves to the loop that waits on it. While a
+/// stack waits for it on one loop, another loop that wants to wait gets a `DescriptorError`. Two stacks of one loop that
+/// wait for one side are served in order of arrival. Closing wakes all, and may be done from any thread.
+///
+/// States of `owner`: nobody -> moving -> a loop <-> a loop with waiters; a loop -> moving. `close` takes it back to nobody
+/// from everywhere. Only the owning loop's thread sets and clears the mark for waiters.
+@safe
 public final class Descriptor: @unchecked Sendable {
-    /// The kernel's number, or -1 once closed.
-    public private(set) var number: CInt
-    private var loop: EventLoop?
-    /// Which registration on the loop is ours: by the time a message gets there, the number may be another's.
+    private let openNumber: Atomic<CInt>
+    /// The loop's address with marks in its low bits. Loops are never freed.
+    private let owner = Atomic<UInt>(nobody)
+    /// Stacks that wait; touched by the owning loop's thread.
+    private var waiting = 0
+    /// Which registration on the loop is ours: by the time a message gets there, the number may be another's. Written
+    /// while `owner` is marked as moving.
     private var generation: UInt32 = 0
 
+    private static let nobody: UInt = 0
+    private static let hasWaiters: UInt = 1
+    private static let isMoving: UInt = 2
+    private static let marks: UInt = 3
+
     /// Takes over an open descriptor.
-    public init(owning number: CInt) { self.number = number }
+    public init(owning number: CInt) { openNumber = Atomic(number) }
 
     deinit { close() }
+
+    /// The kernel's number, or -1 once closed.
+    public var number: CInt { openNumber.load(ordering: .relaxed) }
 
     public var isClosed: Bool { number < 0 }
 
@@ -37,25 +54,27 @@ public final class Descriptor: @unchecked Sendable {
     /// - Throws: `DescriptorError` when it is or gets closed, `DeadlineExceeded`, `CancellationError`.
     @inline(__always)
     public func waitUnlessReady(_ side: Readiness, until deadline: Deadline? = nil) throws {
-        // A closed loop's table hears nothing any more, though the thread may be the same.
-        if let loop, loop.isCurrent, unsafe !loop.isClosed, number >= 0 {
-            let entry = unsafe loop.descriptors.entry(number)
-            let isReady = unsafe side == .reading ? entry.pointee.isReadable : entry.pointee.isWritable
-            if isReady { return }
-            try wait(side, on: loop, until: deadline)
-        } else if number < 0 {
-            throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)
+        let number = number
+        guard number >= 0 else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF) }
+        // Another loop's knowledge is of no use here, and a closed one hears nothing any more.
+        guard let loop = EventLoop.currentIfAny, address(of: loop) == owner.load(ordering: .acquiring) & ~Self.marks
+        else {
+            return
         }
+        let entry = unsafe loop.descriptors.entry(number)
+        let isReady = unsafe side == .reading ? entry.pointee.isReadable : entry.pointee.isWritable
+        if !isReady { try wait(side, on: loop, until: deadline) }
     }
 
     /// Notes that a call on this side was refused or left the side empty, and makes sure that the next change to ready
     /// will be seen.
+    ///
+    /// - Throws: `DescriptorError` when it is closed, or waited for on another loop.
     public func drained(_ side: Readiness) throws {
-        guard let thread = unsafe swiftlet_thread_if_made(), let current = unsafe EventLoop.running(on: thread) else {
-            return
-        }
+        guard let current = EventLoop.currentIfAny else { return }
+        let number = number
         guard number >= 0 else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF) }
-        if loop !== current { try move(to: current) }
+        if owner.load(ordering: .acquiring) & ~Self.marks != address(of: current) { try move(to: current) }
         let entry = unsafe current.descriptors.entry(number)
         switch side {
         case .reading: unsafe entry.pointee.isReadable = unsafe entry.pointee.hasEnded
@@ -72,6 +91,24 @@ public final class Descriptor: @unchecked Sendable {
 
     private func wait(_ side: Readiness, on loop: EventLoop, until deadline: Deadline?) throws {
         let number = number
+        let mine = address(of: loop)
+        if waiting == 0 {
+            let (isMarked, now) = owner.compareExchange(
+                expected: mine, desired: mine | Self.hasWaiters, ordering: .acquiringAndReleasing)
+            guard isMarked else {
+                let errno = now == Self.nobody ? EBADF : EBUSY
+                throw DescriptorError(operation: "wait", descriptor: number, errno: errno)
+            }
+        }
+        waiting += 1
+        defer {
+            waiting -= 1
+            if waiting == 0 {
+                // Fails when it has been closed meanwhile.
+                _ = owner.compareExchange(
+                    expected: mine | Self.hasWaiters, desired: mine, ordering: .acquiringAndReleasing)
+            }
+        }
         switch try unsafe loop.descriptors.wait(number, side, until: deadline) {
         case .timedOut: throw DeadlineExceeded()
         case .closed: throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)
@@ -79,38 +116,66 @@ public final class Descriptor: @unchecked Sendable {
         }
     }
 
+    private func address(of loop: EventLoop) -> UInt {
+        unsafe UInt(bitPattern: Unmanaged.passUnretained(loop).toOpaque())
+    }
+
+    private func loop(at address: UInt) -> EventLoop? {
+        // Safe: closed loops are kept.
+        unsafe UnsafeRawPointer(bitPattern: address & ~Self.marks).map {
+            unsafe Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue()
+        }
+    }
+
     private func move(to new: EventLoop) throws {
-        leaveLoop(waking: .woken)  // who waits there looks again, and moves it back
+        let number = number
+        let mine = address(of: new)
+        let old = owner.load(ordering: .acquiring)
+        guard old & Self.marks == 0,
+            owner.compareExchange(
+                expected: old, desired: mine | Self.isMoving, ordering: .acquiringAndReleasing
+            ).exchanged
+        else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBUSY) }
+        leave(loop(at: old), number)
         let entry = unsafe new.descriptors.entry(number)
         // A number that was used before without our notice: what was known of it is void.
         if unsafe entry.pointee.isWatched { unsafe new.descriptors.forget(number, for: new) }
-        _ = try unsafe new.descriptors.watch(number)
-        loop = new
+        do {
+            _ = try unsafe new.descriptors.watch(number)
+        } catch {
+            owner.store(Self.nobody, ordering: .releasing)
+            throw error
+        }
         generation = unsafe new.descriptors.entry(number).pointee.generation
+        let isOurs = owner.compareExchange(
+            expected: mine | Self.isMoving, desired: mine, ordering: .acquiringAndReleasing
+        ).exchanged
+        if isOurs { return }
+        // Closed meanwhile, by somebody who could not know of the new registration.
+        unsafe new.descriptors.forget(number, isClosing: true, for: new)
+        throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)
     }
 
-    private func leaveLoop(waking outcome: WaitOutcome = .closed) {
-        guard let loop else { return }
-        self.loop = nil
-        let number = number
-        if unsafe loop.isClosed { return }
+    private func leave(_ loop: EventLoop?, _ number: CInt, isClosing: Bool = false) {
+        guard let loop, !loop.isClosed else { return }
         if loop.isCurrent {
-            unsafe loop.descriptors.forget(number, waking: outcome, for: loop)
+            unsafe loop.descriptors.forget(number, isClosing: isClosing, for: loop)
         } else {
             let generation = generation
             loop.perform {
                 guard unsafe loop.descriptors.entry(number).pointee.generation == generation else { return }
-                unsafe loop.descriptors.forget(number, waking: outcome, for: loop)
+                unsafe loop.descriptors.forget(number, isClosing: isClosing, for: loop)
             }
         }
     }
 
     /// Closes the descriptor and wakes whoever waits for it with an error. Closing twice does nothing.
     public func close() {
+        let number = openNumber.exchange(-1, ordering: .acquiringAndReleasing)
         guard number >= 0 else { return }
-        leaveLoop()
+        let last = owner.exchange(Self.nobody, ordering: .acquiringAndReleasing)
+        if last & Self.isMoving == 0 { leave(loop(at: last), number, isClosing: true) }
         _ = closeDescriptor(number)
-        number = -1
     }
 }
 
@@ -121,9 +186,13 @@ public struct DescriptorError: Error, Hashable, CustomStringConvertible {
     public let errno: CInt
 
     public var description: String {
-        errno == EBADF
-            ? "\(operation): descriptor \(descriptor) is closed"
-            : unsafe "\(operation) on descriptor \(descriptor) failed: \(String(cString: strerror(errno))) (errno \(errno))"
+        switch errno {
+        case EBADF: "\(operation): descriptor \(descriptor) is closed"
+        case EBUSY:
+            "\(operation): another loop waits for descriptor \(descriptor); use it from one loop at a time, or give each a duplicate"
+        default:
+            unsafe "\(operation) on descriptor \(descriptor) failed: \(String(cString: strerror(errno))) (errno \(errno))"
+        }
     }
 }
 
@@ -154,7 +223,7 @@ private func blockUntilReady(_ number: CInt, _ side: Readiness, until deadline: 
     try checkCancellation()
     var limit = deadline?.nanoseconds ?? .max
     var limitingScope: CancelScope?
-    if let innermost = unsafe CancelScope.innermost(of: swiftlet_flow_of(currentThread().pointee.current)),
+    if let innermost = unsafe CancelScope.innermost(of: currentThread().pointee.current),
         let nearest = try innermost.nearestDeadline(before: limit)
     {
         limitingScope = nearest

@@ -107,17 +107,21 @@ final class DescriptorTable {
 
     /// Forgets the descriptor, which is about to be closed or to move to another loop, and wakes everybody who waits
     /// for it.
-    func forget(_ descriptor: CInt, waking outcome: WaitOutcome = .closed, for loop: EventLoop) {
+    ///
+    /// - Parameter isClosing: the kernel will forget it by itself, with the last duplicate of the number. A duplicate that
+    ///   somebody keeps costs an event here and there, whose generation is over.
+    func forget(_ descriptor: CInt, isClosing: Bool = false, for loop: EventLoop) {
         let entry = unsafe entry(descriptor)
         if unsafe entry.pointee.isWatched {
-            _ = swiftlet_poller_forget(poller, descriptor)  // ENOENT: the kernel had forgotten it already
+            // ENOENT: the kernel had forgotten it already.
+            if !isClosing { _ = swiftlet_poller_forget(poller, descriptor) }
             unsafe watchedCount -= 1
         }
         let generation = unsafe entry.pointee.generation &+ 1
         var (readers, writers) = unsafe (entry.pointee.readers, entry.pointee.writers)
         unsafe entry.pointee = Entry(generation: generation)
-        readers.wakeAll(outcome, on: loop)
-        writers.wakeAll(outcome, on: loop)
+        readers.wakeAll(.closed, on: loop)
+        writers.wakeAll(.closed, on: loop)
     }
 
     /// Looks at the poller and wakes those whose descriptors have become ready. `timeout` in nanoseconds.
@@ -205,39 +209,43 @@ struct DescriptorQueue {
     struct Node {
         var context: ContextPointer?
         var id: UInt64 = 0
+        var isQueued = false
         var next: UnsafeMutablePointer<Node>?
+        var previous: UnsafeMutablePointer<Node>?
     }
 
     private var first: UnsafeMutablePointer<Node>?
+    private var last: UnsafeMutablePointer<Node>?
 
     mutating func append(_ node: UnsafeMutablePointer<Node>) {
-        guard var last = unsafe first else {
-            unsafe first = unsafe node
-            return
-        }
-        while let next = unsafe last.pointee.next { unsafe last = unsafe next }
-        unsafe last.pointee.next = unsafe node
+        unsafe node.pointee.isQueued = true
+        unsafe node.pointee.next = nil
+        unsafe node.pointee.previous = unsafe last
+        if let last = unsafe last { unsafe last.pointee.next = unsafe node } else { unsafe first = unsafe node }
+        unsafe last = unsafe node
     }
 
+    /// Takes a node out; one whose turn has come is out already.
     mutating func remove(_ node: UnsafeMutablePointer<Node>) {
-        if unsafe first == node {
-            unsafe first = unsafe node.pointee.next
-            return
+        guard unsafe node.pointee.isQueued else { return }
+        unsafe node.pointee.isQueued = false
+        let (next, previous) = unsafe (node.pointee.next, node.pointee.previous)
+        if let previous = unsafe previous {
+            unsafe previous.pointee.next = unsafe next
+        } else {
+            unsafe first = unsafe next
         }
-        var current = unsafe first
-        while let here = unsafe current {
-            if unsafe here.pointee.next == node {
-                unsafe here.pointee.next = unsafe node.pointee.next
-                return
-            }
-            unsafe current = unsafe here.pointee.next
+        if let next = unsafe next {
+            unsafe next.pointee.previous = unsafe previous
+        } else {
+            unsafe last = unsafe previous
         }
     }
 
     /// Wakes the first whose wait is still pending; answers whether others wait behind it.
     mutating func wakeFirst(on loop: EventLoop) -> Bool {
         while let node = unsafe first {
-            unsafe first = unsafe node.pointee.next  // before deciding: the node lies on the stack that will go on
+            unsafe remove(node)
             if unsafe loop.decideHere(node.pointee.context!, node.pointee.id, .woken) { break }
         }
         return unsafe first != nil
@@ -245,10 +253,8 @@ struct DescriptorQueue {
 
     /// Wakes all, in order.
     mutating func wakeAll(_ outcome: WaitOutcome, on loop: EventLoop) {
-        var current = unsafe first
-        unsafe first = nil
-        while let node = unsafe current {
-            unsafe current = unsafe node.pointee.next  // before deciding: the node lies on the stack that will go on
+        while let node = unsafe first {
+            unsafe remove(node)
             unsafe loop.decideHere(node.pointee.context!, node.pointee.id, outcome)
         }
     }

@@ -1,5 +1,6 @@
 import CSwiftlet
 import SwiftletCoroutines
+import Synchronization
 
 /// Who waits for what, in a loop where nobody can be woken any more.
 public struct DeadlockReport: Sendable, CustomStringConvertible {
@@ -36,25 +37,73 @@ public struct DeadlockError: Error, CustomStringConvertible {
 }
 
 extension EventLoop {
-    /// Called when nothing is ready and no timer runs.
+    /// Called when nothing is ready and no timer runs: how many nanoseconds to sleep before the deadlock is looked at,
+    /// -1 for ever, `nil` when it is certain now and the thread's own stack has been told.
     ///
-    /// A deadlock is certain if every wait is one that only this loop's own code could end, and no task has ever run
-    /// here: a suspended task cannot be seen, and some other thread may resume it. With tasks it is only likely, and
-    /// reported, once, when nothing has come for a second.
-    func deadlockVerdict() -> DeadlockVerdict {
+    /// It is certain if every wait is one that only this loop's own code could end, and no task has ever run here: a
+    /// suspended task cannot be seen. Anything else that nobody works on is looked at after a time without any event, since
+    /// looking at all stacks is not for each time that a loop idles.
+    func deadlockPatience() -> Int64? {
         let root = unsafe swiftlet_thread_root(thread)!
-        guard unsafe foreignWaits == 0, unsafe descriptors.waiterCount == 0, unsafe root.pointee.wait_id != 0,
-            unsafe WaitKind(rawValue: root.pointee.wait_kind)?.isLocal ?? false
-        else { return .none }
-        let waiting = unsafe parkedStacks()
-        guard unsafe waiting.allSatisfy({ unsafe WaitKind(rawValue: $0.pointee.wait_kind)?.isLocal ?? false }) else {
-            return .none
+        let kind = unsafe waitKind(of: root)
+        guard unsafe descriptors.waiterCount == 0, unsafe root.pointee.wait_id != 0, !kind.isExternal else { return -1 }
+        if unsafe foreignWaits == 0, kind.isLocal, unsafe core.pointee.jobs == 0 {
+            let waiting = unsafe parkedStacks()
+            if unsafe waiting.allSatisfy({ unsafe waitKind(of: $0).isLocal }) {
+                unsafe tellDeadlock(of: waiting)
+                return nil
+            }
         }
+        guard unsafe !hasReportedDeadlock, unsafe quietSince != .max, let limit = configuration.deadlockReportDelay
+        else { return -1 }
+        let now = swiftlet_now()
+        if unsafe quietSince == 0 { unsafe quietSince = now }
+        let end = unsafe quietSince.advancedSaturating(by: limit.nanosecondsClamped)
+        return end > now ? Int64(clamping: end - now) : 1
+    }
+
+    /// Called after a sleep that brought nothing.
+    ///
+    /// When nobody else could wake the thread's own stack, which needs another thread, a descriptor or a signal, the deadlock
+    /// is certain and thrown there. Else it is likely, and reported, once.
+    func lookForDeadlock() {
+        guard unsafe quietSince != 0, unsafe quietSince != .max, unsafe core.pointee.timers.count == 0,
+            let limit = configuration.deadlockReportDelay,
+            unsafe swiftlet_now() >= quietSince.advancedSaturating(by: limit.nanosecondsClamped)
+        else { return }
+        unsafe quietSince = .max  // not again before something has happened
+        let root = unsafe swiftlet_thread_root(thread)!
+        let waiting = unsafe parkedStacks()
+        guard unsafe root.pointee.wait_id != 0, unsafe !waiting.contains(where: { unsafe waitKind(of: $0).isExternal })
+        else { return }
+        if unsafe waitKind(of: root) == .stop {
+            // It serves other threads, which may bring work at any time; but not to fibers that wait for one another.
+            guard unsafe !waiting.isEmpty, unsafe waiting.allSatisfy({ unsafe waitKind(of: $0).isLocal }) else {
+                return
+            }
+        } else if unsafe descriptors.watchedCount == 0, ServiceThreads.areAlone, !swiftlet_catches_signals() {
+            return unsafe tellDeadlock(of: waiting)
+        }
+        unsafe hasReportedDeadlock = true
         let report = unsafe DeadlockReport(entries: waiting.map(describeWait) + [describeWait(root)])
-        if unsafe core.pointee.jobs > 0 { return unsafe hasReportedDeadlock ? .none : .likely(report) }
-        report.keep()
+        Report(
+            .deadlock,
+            """
+            nothing has happened for \(limit), and \(report)
+            Unless another thread or a signal does, it will wait for ever. (Tasks that are suspended at an `await` are not \
+            listed. EventLoop.Configuration.deadlockReportDelay sets when to look, `nil` never.)
+            """
+        ).post()
+    }
+
+    private func tellDeadlock(of waiting: [ContextPointer]) {
+        let root = unsafe swiftlet_thread_root(thread)!
+        unsafe DeadlockReport(entries: waiting.map(describeWait) + [describeWait(root)]).keep()
         unsafe decideHere(root, root.pointee.wait_id, .deadlocked)
-        return .certain
+    }
+
+    private func waitKind(of context: ContextPointer) -> WaitKind {
+        unsafe WaitKind(rawValue: context.pointee.wait_kind) ?? .other
     }
 
     private func parkedStacks() -> [ContextPointer] {
@@ -81,7 +130,7 @@ extension EventLoop {
         } else if unsafe Int(flow.pointee.kind) != Int(SWIFTLET_KIND_ROOT.rawValue) {
             name = unsafe "a \(Int(flow.pointee.kind) == Int(SWIFTLET_KIND_TASK.rawValue) ? "task" : "greenlet")"
         }
-        let kind = unsafe WaitKind(rawValue: context.pointee.wait_kind) ?? .other
+        let kind = unsafe waitKind(of: context)
         var wait = kind.description
         if kind == .fiber, let object = unsafe context.pointee.wait_object {
             // Safe: the waiting stack holds the fiber.
@@ -91,9 +140,19 @@ extension EventLoop {
     }
 }
 
-enum DeadlockVerdict {
-    case none
-    /// The thread's own stack has been told and is ready.
-    case certain
-    case likely(DeadlockReport)
+/// The package's own threads that wake nobody by themselves: the watchdog, and those of the offload pool that idle.
+enum ServiceThreads {
+    private static let count = Atomic<Int>(0)
+
+    /// To be called on the thread, while it is one of them.
+    static func enter() { count.add(1, ordering: .sequentiallyConsistent) }
+    static func leave() { count.subtract(1, ordering: .sequentiallyConsistent) }
+
+    /// The calling thread is the only other one. One that comes or goes just now counts as another.
+    static var areAlone: Bool {
+        // Those counted exist, so that what exists besides is never missed.
+        let counted = count.load(ordering: .sequentiallyConsistent)
+        let existing = Int(swiftlet_thread_count())
+        return existing > 0 && existing == counted + 1
+    }
 }

@@ -55,6 +55,8 @@ final class Watchdog: Sendable {
     }
 
     private func run() {
+        ServiceThreads.enter()
+        defer { ServiceThreads.leave() }
         while true {
             var pause = timespec(tv_sec: 0, tv_nsec: 25_000_000)
             unsafe nanosleep(&pause, nil)

@@ -1,29 +1,46 @@
-import CSwiftlet
+public import CSwiftlet
 public import SwiftletCoroutines
+public import Synchronization
 
 /// What all fibers have in common, whatever they return.
 ///
 /// States: `unstarted` -> `running` -> `finished`. A fiber that is cancelled before its first run goes straight to
 /// `finished` and its body never runs. While it is parked, `context` is its stack; before and after it has none.
 ///
-/// Thread rules: a fiber belongs to its loop. `cancel()`, `join` and reading its result may be done from any thread.
+/// Thread rules: a fiber belongs to its loop. From any thread: `cancel()`, `join`, links, and reading how it ended; before
+/// its end a result reads as `nil`. What the result refers to is then the reader's as well: make it `Sendable`.
 @safe
 public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     @usableFromInline
-    enum State: UInt8 {
+    enum State: UInt8, AtomicRepresentable {
         case unstarted
         case running
         case finished
     }
 
-    @usableFromInline @exclusivity(unchecked) final var state = State.unstarted
+    /// Any thread that sees `finished` sees the result too.
+    @usableFromInline final let publishedState = Atomic<State>(.unstarted)
+    @usableFromInline
+    final var state: State {
+        @inline(__always) get { publishedState.load(ordering: .acquiring) }
+        @inline(__always) set { publishedState.store(newValue, ordering: .releasing) }
+    }
     @usableFromInline @exclusivity(unchecked) final var isSuccess = false
-    @exclusivity(unchecked) final var isCancelRequested = false
+    private final let cancelRequested = Atomic<Bool>(false)
+    final var isCancelRequested: Bool {
+        @inline(__always) get { cancelRequested.load(ordering: .relaxed) }
+        @inline(__always) set { cancelRequested.store(newValue, ordering: .relaxed) }
+    }
     /// Somebody has looked at the result, or will.
-    @usableFromInline @exclusivity(unchecked) final var isObserved = false
+    @usableFromInline final let observed = Atomic<Bool>(false)
+    @usableFromInline
+    final var isObserved: Bool {
+        @inline(__always) get { observed.load(ordering: .relaxed) }
+        @inline(__always) set { observed.store(newValue, ordering: .relaxed) }
+    }
     final let line: UInt32
-    /// Runs the body and keeps its result; gone once it has begun.
-    @exclusivity(unchecked) final var start: ((AnyFiber) -> Void)?
+    /// Runs the body and keeps its result.
+    final let start: (AnyFiber) -> Void
     @usableFromInline @exclusivity(unchecked) final var result = ErasedValue()
     @usableFromInline @exclusivity(unchecked) final var failure: (any Error)?
     @exclusivity(unchecked) final var context: ContextPointer?
@@ -35,14 +52,14 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
 
     @usableFromInline
     init(_ start: @escaping (AnyFiber) -> Void, loop: UnsafeMutableRawPointer, file: StaticString, line: UInt32) {
-        unsafe self.start = start
+        self.start = start
         unsafe loopPointer = unsafe loop
         self.line = line
         unsafe self.file = unsafe file.utf8Start
     }
 
     deinit {
-        if unsafe failure != nil, unsafe !isObserved { reportUnretrieved() }
+        if unsafe failure != nil, !isObserved { reportUnretrieved() }
     }
 
     @inline(never)
@@ -63,7 +80,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
 
     /// It has ended, as its own loop's thread sees it. Another thread must ask that loop: it might see the end before the
     /// result.
-    @usableFromInline
+    @inlinable
     final var isFinishedHere: Bool {
         @inline(__always) get {
             guard let thread = unsafe swiftlet_thread_if_made() else { return false }
@@ -72,7 +89,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     }
 
     /// A queue item that owns a reference.
-    @usableFromInline
+    @inlinable
     final var retainedItem: UInt64 {
         @inline(__always) get { unsafe UInt64(Unmanaged.passRetained(self).toOpaque(), .fiber) }
     }
@@ -88,23 +105,24 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     // MARK: What is known of it
 
     /// The body has ended, or never will start.
-    public final var isFinished: Bool { unsafe state == .finished }
+    public final var isFinished: Bool { state == .finished }
     /// The body has begun.
-    public final var isStarted: Bool { unsafe context != nil || (state != .unstarted && !(isFinished && neverRan)) }
+    public final var isStarted: Bool { state == .running || (isFinished && !neverRan) }
     /// `cancel()` was called.
-    public final var isCancelled: Bool { unsafe isCancelRequested }
+    public final var isCancelled: Bool { isCancelRequested }
     /// It has finished without an error.
-    public final var isSuccessful: Bool { unsafe isSuccess }
+    public final var isSuccessful: Bool { unsafe isFinished && isSuccess }
 
     /// The error it ended with; looking at it counts as having noticed.
     public final var error: (any Error)? {
-        unsafe isObserved = true
+        guard isFinished else { return nil }
+        isObserved = true
         return unsafe failure
     }
 
     @usableFromInline
     final func failureToThrow() -> any Error {
-        unsafe isObserved = true
+        isObserved = true
         return unsafe failure ?? LoopError.closed  // unfinished: its loop was closed around it
     }
 
@@ -114,7 +132,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     /// Where it was spawned, as `Module/File.swift:line`.
     public final var origin: String { unsafe "\(String(cString: file)):\(line)" }
 
-    public final var description: String { unsafe "<Fiber \(name) \(state)>" }
+    public final var description: String { "<Fiber \(name) \(state)>" }
 
     private final var neverRan: Bool { unsafe extras?.neverRan ?? false }
 
@@ -127,25 +145,28 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
             loop.perform { self.cancel() }
             return
         }
-        guard unsafe state != .finished, unsafe !isCancelRequested else { return }
-        unsafe isCancelRequested = true
+        guard state != .finished, !isCancelRequested else { return }
+        isCancelRequested = true
         unsafe context?.pointee.owner_is_cancelled = true
-        if unsafe state == .unstarted, let extras = unsafe extras, extras.isDelayed {
+        if state == .unstarted, let extras = unsafe extras, extras.isDelayed {
             loop.submit(
-                ClosureCallback { if unsafe self.state == .unstarted { self.finishUnstarted(CancellationError()) } }
+                ClosureCallback { if self.state == .unstarted { self.finishUnstarted(CancellationError()) } }
                     .item)
         }
         guard let parked = unsafe context?.pointee.parked, unsafe !parked.pointee.wait_is_shielded else { return }
-        if unsafe parked.pointee.wait_id != 0, unsafe !CancelScope.isShielded(context!) {
+        if unsafe parked.pointee.wait_id != 0, unsafe !CancelScope.isShielded(parked) {
             unsafe loop.decideHere(parked, parked.pointee.wait_id, .cancelled)
         }
     }
 
     // MARK: Running
 
+    /// Frees what a body holds that will never run.
+    func forgetBody() { fatalError("AnyFiber.forgetBody is abstract") }
+
     /// Ends a fiber that will never run.
     final func finishUnstarted(_ reason: any Error) {
-        unsafe start = nil
+        forgetBody()
         unsafe failure = reason
         makeExtras().neverRan = true
         finished()
@@ -153,14 +174,14 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
 
     /// Wakes joiners and calls links, in the order in which they came.
     final func finished() {
-        unsafe state = .finished
+        state = .finished
         unsafe context = nil
         // Its scope first: a sibling that waits for this fiber is cancelled, instead of failing with the same error.
         if let membership = unsafe extras?.membership.take() {
             unsafe membership.scope.childEnded(membership.number, failure)
         }
         while let node = unsafe joiners {
-            unsafe joiners = unsafe node.pointee.next
+            unsafe removeJoiner(node)
             unsafe node.pointee.complete(on: loop)
         }
         if let extras = unsafe extras { extras.callLinks(of: self) }
@@ -190,7 +211,6 @@ final class FiberExtras {
     /// The spawn scope that it is a child of, and its number there.
     var membership: (scope: SpawnScope, number: Int)?
     private var links: [(id: Int, body: (AnyFiber) throws -> Void)] = []
-    private var lastLink = 0
 
     deinit { unsafe nameBytes?.deallocate() }
 
@@ -202,23 +222,22 @@ final class FiberExtras {
         unsafe nameBytes = unsafe bytes
     }
 
-    func addLink(_ body: @escaping (AnyFiber) throws -> Void) -> Int {
-        lastLink += 1
-        links.append((lastLink, body))
-        return lastLink
-    }
+    func addLink(_ id: Int, _ body: @escaping (AnyFiber) throws -> Void) { links.append((id, body)) }
+
+    var linkCount: Int { links.count }
 
     func removeLink(_ id: Int) { links.removeAll { $0.id == id } }
 
     /// One by one: a link may remove a later one.
     func callLinks(of fiber: AnyFiber) {
-        while !links.isEmpty {
-            let link = links.removeFirst()
-            do {
-                try link.body(fiber)
-            } catch {
-                Report(.unretrievedError, "a link of \(fiber) threw \(error)").post()
-            }
+        while !links.isEmpty { FiberExtras.call(links.removeFirst().body, of: fiber) }
+    }
+
+    static func call(_ link: (AnyFiber) throws -> Void, of fiber: AnyFiber) {
+        do {
+            try link(fiber)
+        } catch {
+            Report(.unretrievedError, "a link of \(fiber) threw \(error)").post()
         }
     }
 }

@@ -13,13 +13,18 @@ public import SwiftletCoroutines
 /// Through unspecialized generics spawning would cost four times as much.
 @safe
 public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
+    /// Gone once it has begun.
+    @usableFromInline @exclusivity(unchecked) var body: (() throws -> Value)?
+
     @inlinable
     init(_ body: @escaping () throws -> Value, loop: UnsafeMutableRawPointer, file: StaticString, line: UInt32) {
+        unsafe self.body = body
+        // Captures nothing, so that no closure is allocated for it.
         unsafe super.init(
             { fiber in
                 let fiber = unsafe unsafeDowncast(fiber, to: Fiber<Value>.self)
                 do {
-                    unsafe fiber.result = ErasedValue(try body())
+                    unsafe fiber.result = ErasedValue(try fiber.body.take().unsafelyUnwrapped())
                     unsafe fiber.isSuccess = true
                 } catch {
                     unsafe fiber.failure = error
@@ -27,9 +32,14 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
             }, loop: unsafe loop, file: file, line: line)
     }
 
+    override func forgetBody() { unsafe body = nil }
+
     /// What the body returned; `nil` before its end and after a failure.
     @inlinable
-    public var value: Value? { unsafe isSuccess ? result.value(as: Value.self) : nil }
+    public var value: Value? { unsafe isFinished && isSuccess ? result.value(as: Value.self) : nil }
+
+    /// How it ended; after its end.
+    final var outcome: Result<Value, any Error> { value.map { .success($0) } ?? .failure(failureToThrow()) }
 
     /// Waits for the end and returns what the body returned.
     ///
@@ -76,9 +86,10 @@ public func spawn<Value>(
 ) -> Fiber<Value> {
     let thread = unsafe swiftlet_thread_if_made()
     let loop = unsafe thread?.pointee.loop ?? loopForSpawning()
+    let core = unsafe currentThread().pointee.core
     let fiber = unsafe Fiber(body, loop: loop, file: file, line: line)
     if name == nil, delay == nil, stackSize == StackSize.default {
-        unsafe swiftlet_ring_push(swiftlet_ready_ring(currentThread().pointee.core), fiber.retainedItem)
+        unsafe swiftlet_ring_push(swiftlet_ready_ring(core), fiber.retainedItem)
     } else {
         fiber.loop.schedule(fiber, name: name, after: delay, stackSize: stackSize)
     }

@@ -14,7 +14,7 @@ extension EventLoop {
         let isAccepted: Bool
         if let deadline {
             isAccepted =
-                unsafe isCurrent ? !isClosed : perform { self.scheduleTimer(for: fiber.retainedItem, at: deadline) }
+                isCurrent ? !isClosed : perform { self.scheduleTimer(for: fiber.retainedItem, at: deadline) }
             if isCurrent, isAccepted { scheduleTimer(for: fiber.retainedItem, at: deadline) }
         } else {
             let item = fiber.retainedItem
@@ -33,8 +33,8 @@ extension EventLoop {
     @inline(__always)
     func runFiber(_ fiber: AnyFiber, on context: ContextPointer) -> ContextPointer? {
         unsafe swiftlet_counter_add(&core.pointee.fibers, 1)
-        if unsafe fiber.state == .finished { return nil }  // cancelled during its delay
-        if unsafe fiber.isCancelRequested {
+        if fiber.state == .finished { return nil }  // cancelled during its delay
+        if fiber.isCancelRequested {
             fiber.finishUnstarted(CancellationError())
             return nil
         }
@@ -55,9 +55,9 @@ extension EventLoop {
         if let extras = unsafe fiber.extras {
             unsafe context.pointee.name = unsafe extras.nameBytes.map { unsafe UnsafePointer($0) }
         }
-        unsafe fiber.state = .running
+        fiber.state = .running
         unsafe fiber.context = unsafe context
-        unsafe fiber.start.take().unsafelyUnwrapped(fiber)
+        fiber.start(fiber)
         fiber.finished()
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
         unsafe context.pointee.owner = nil

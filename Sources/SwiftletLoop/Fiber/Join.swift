@@ -1,5 +1,6 @@
 import CSwiftlet
 import SwiftletCoroutines
+import Synchronization
 
 /// Somebody who waits for the end of a fiber. Lies on the waiting stack, or in an array that it holds.
 @safe
@@ -9,7 +10,9 @@ struct JoinNode {
     var remaining: UnsafeMutablePointer<Int>?
     var finishedOrder: UnsafeMutablePointer<[Int]>?
     var index = 0
+    // A ring: the first one's `previous` is the last, so that the fiber keeps one pointer only.
     var next: UnsafeMutablePointer<JoinNode>?
+    var previous: UnsafeMutablePointer<JoinNode>?
 
     mutating func complete(on loop: EventLoop) {
         if let finishedOrder = unsafe finishedOrder { unsafe finishedOrder.pointee.append(index) }
@@ -50,8 +53,8 @@ extension AnyFiber {
     @usableFromInline
     final func joinBlocking(until deadline: Deadline?) throws -> Bool {
         if loop.isCurrent {
-            unsafe isObserved = true
-            if unsafe state == .finished { return true }
+            isObserved = true
+            if state == .finished { return true }
             var node = JoinNode()
             return try unsafe withUnsafeMutablePointer(to: &node) { node in
                 try unsafe awaitNodes(deadline, [self], node)
@@ -59,56 +62,83 @@ extension AnyFiber {
         }
         // From elsewhere: a fiber of the loop joins it and tells.
         let ended = Waiter<Bool>()
+        let link = AnyFiber.nextLink()
         let accepted = loop.perform {
-            unsafe self.isObserved = true
-            if unsafe self.state == .finished { return ended.resume(returning: true) }
-            _ = self.makeExtras().addLink { _ in ended.resume(returning: true) }
+            self.isObserved = true
+            if self.state == .finished { return ended.resume(returning: true) }
+            self.makeExtras().addLink(link) { _ in ended.resume(returning: true) }
         }
         guard accepted else {
             // The loop's end, which the refusal makes visible here, has ended its fibers.
-            if unsafe state == .finished { return true }
+            if state == .finished { return true }
             throw LoopError.closed
         }
-        return try ended.wait(until: deadline) ?? false
+        // Who gives up leaves nothing behind. A loop that refuses this has ended the fiber, and its links with it.
+        defer { if ended.isEmpty { loop.perform { unsafe self.extras?.removeLink(link) } } }
+        return try ended.wait(.otherLoop, until: deadline) ?? false
     }
 
     fileprivate final func addJoiner(_ node: UnsafeMutablePointer<JoinNode>) {
-        guard var last = unsafe joiners else {
+        // Safe here and below: whoever lies on the waiting stack is on the ring, and leaves it before that stack goes on.
+        guard let first = unsafe joiners, let last = unsafe first.pointee.previous else {
+            unsafe node.pointee.next = unsafe node
+            unsafe node.pointee.previous = unsafe node
             unsafe joiners = unsafe node
             return
         }
-        while let next = unsafe last.pointee.next { unsafe last = unsafe next }
+        unsafe node.pointee.next = unsafe first
+        unsafe node.pointee.previous = unsafe last
         unsafe last.pointee.next = unsafe node
+        unsafe first.pointee.previous = unsafe node
     }
 
-    fileprivate final func removeJoiner(_ node: UnsafeMutablePointer<JoinNode>) {
-        if unsafe joiners == node {
-            unsafe joiners = unsafe node.pointee.next
-            return
-        }
-        var current = unsafe joiners
-        while let here = unsafe current {
-            if unsafe here.pointee.next == node {
-                unsafe here.pointee.next = unsafe node.pointee.next
-                return
-            }
-            unsafe current = unsafe here.pointee.next
-        }
+    final func removeJoiner(_ node: UnsafeMutablePointer<JoinNode>) {
+        let next = unsafe node.pointee.next!
+        let previous = unsafe node.pointee.previous!
+        unsafe previous.pointee.next = unsafe next
+        unsafe next.pointee.previous = unsafe previous
+        if unsafe joiners == node { unsafe joiners = unsafe next == node ? nil : next }
     }
 
     /// Calls the body when the fiber has ended, on its loop, after those added before. An error it throws is reported.
     ///
+    /// From another thread it is added in one of the loop's next turns; if the loop is closed, the caller calls it at once.
     /// - Returns: what `unlink` takes.
     @discardableResult
     public final func link(_ body: @escaping (AnyFiber) throws -> Void) -> Int {
-        let extras = makeExtras()
-        let id = extras.addLink(body)
-        if unsafe state == .finished { loop.submit(ClosureCallback { extras.callLinks(of: self) }.item) }
+        let id = AnyFiber.nextLink()
+        if loop.isCurrent, state != .finished {
+            makeExtras().addLink(id, body)
+            return id
+        }
+        // Safe: the closure goes to the loop's thread and stays there.
+        nonisolated(unsafe) let body = body
+        let accepted = loop.perform {
+            let extras = self.makeExtras()
+            unsafe extras.addLink(id, body)
+            if self.state == .finished { extras.callLinks(of: self) }
+        }
+        if !accepted { unsafe FiberExtras.call(body, of: self) }
         return id
     }
 
-    /// Takes a link back; one that has been called already is gone anyway.
-    public final func unlink(_ link: Int) { unsafe extras?.removeLink(link) }
+    /// Takes a link back; one that has been called already is gone anyway. From another thread it takes effect in one of
+    /// the loop's next turns.
+    public final func unlink(_ link: Int) {
+        if loop.isCurrent {
+            unsafe extras?.removeLink(link)
+        } else {
+            loop.perform { unsafe self.extras?.removeLink(link) }
+        }
+    }
+
+    /// Links that have not been called; on the loop's thread.
+    package final var linkCount: Int { unsafe extras?.linkCount ?? 0 }
+
+    private static let lastLink = Atomic<Int>(0)
+
+    /// Known before the loop has heard of the link.
+    fileprivate static func nextLink() -> Int { lastLink.wrappingAdd(1, ordering: .relaxed).newValue }
 }
 
 /// Parks until the nodes' shared count, or the single node, says so; the nodes are off all lists afterwards.
@@ -160,7 +190,7 @@ private func joinEach<F: AnyFiber>(
     guard fibers.allSatisfy({ $0.loop.isCurrent }) else {
         return try joinAllElsewhere(fibers, until: deadline, count: count, wanted: wanted, rethrowing: rethrowing)
     }
-    for fiber in fibers { unsafe fiber.isObserved = true }
+    for fiber in fibers { fiber.isObserved = true }
     var order = fibers.indices.filter { fibers[$0].isFinished }
     func failure() -> (any Error)? {
         guard rethrowing else { return nil }
@@ -213,15 +243,22 @@ private func joinAllElsewhere<F: AnyFiber>(
         }
         if isEnough { enough.resume(returning: ()) }
     }
+    var links: [Int] = []
     for (index, fiber) in fibers.enumerated() {
+        let link = AnyFiber.nextLink()
+        links.append(link)
         let accepted = fiber.loop.perform {
-            unsafe fiber.isObserved = true
-            if unsafe fiber.state == .finished { return unsafe ended(index, failed: !fiber.isSuccess) }
-            _ = fiber.makeExtras().addLink { unsafe ended(index, failed: !$0.isSuccess) }
+            fiber.isObserved = true
+            if fiber.state == .finished { return unsafe ended(index, failed: !fiber.isSuccess) }
+            fiber.makeExtras().addLink(link) { unsafe ended(index, failed: !$0.isSuccess) }
         }
         if !accepted { unsafe ended(index, failed: !fiber.isSuccess) }
     }
-    if wanted > 0 { _ = try enough.wait(.fiber, until: deadline) }
+    defer {
+        // Nothing stays behind with those that go on.
+        for (fiber, link) in zip(fibers, links) where !fiber.isFinished { fiber.unlink(link) }
+    }
+    if wanted > 0 { _ = try enough.wait(.otherLoop, until: deadline) }
     let finished = order.withLock { $0 }
     if rethrowing {
         for index in finished { if let error = fibers[index].error { throw error } }

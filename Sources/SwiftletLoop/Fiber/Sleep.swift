@@ -21,8 +21,9 @@ public func sleep(until deadline: Deadline) throws {
 /// - Throws: `CancellationError` when the fiber, task or an enclosing scope is cancelled.
 public func yield() throws {
     let thread = unsafe currentThread()
-    let flow = unsafe swiftlet_flow_of(thread.pointee.current)!
-    if unsafe Int(flow.pointee.kind) == Int(SWIFTLET_KIND_FIBER.rawValue), unsafe flow.pointee.scope == nil {
+    let stack = unsafe thread.pointee.current!
+    let flow = unsafe swiftlet_flow_of(stack)!
+    if unsafe Int(flow.pointee.kind) == Int(SWIFTLET_KIND_FIBER.rawValue), unsafe swiftlet_scope_of(stack) == nil {
         // The common case, without a reference count: this is what a hand-over costs.
         if unsafe flow.pointee.owner_is_cancelled { throw CancellationError() }
         unsafe swiftlet_yield_stack(thread, thread.pointee.core)

@@ -84,7 +84,7 @@ extension EventLoop {
 
     /// Runs the loop until `stop()`. From the thread's own stack, or from a fiber, which then waits.
     public func runForever() throws {
-        _ = try makeStopWaiter().wait(.other)
+        _ = try makeStopWaiter().wait(.stop)
     }
 
     private func makeStopWaiter() -> Waiter<Void> {
@@ -144,7 +144,7 @@ extension EventLoop {
                 let loop = try EventLoop.current
                 let stopped = loop.makeStopWaiter()  // before anybody else can call stop()
                 started.resume(returning: loop)
-                _ = try stopped.wait(.other)
+                _ = try stopped.wait(.stop)
                 try loop.close()
             } catch {
                 started.resume(throwing: error)

@@ -1,6 +1,7 @@
 public import CSwiftlet
 import Glibc
 import SwiftletCoroutines
+import Synchronization
 
 /// One thread's scheduler: runs fibers, Swift jobs and callbacks, fires timers, and waits for descriptors.
 ///
@@ -24,11 +25,18 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// The runtime's spelling of this loop as an executor; set once by `makeExecutors`.
     @exclusivity(unchecked) var executors: LoopExecutors!
 
+    @exclusivity(unchecked) var sleeps = SleepTable()
+
     /// Waits that only another thread can end: while there are any, the loop is not deadlocked.
     @exclusivity(unchecked) var foreignWaits = 0
     @exclusivity(unchecked) var hasReportedDeadlock = false
+    /// Since when nothing has come that could wake anybody: 0 while something does, `.max` when that has been looked into.
+    @exclusivity(unchecked) var quietSince: UInt64 = 0
     let stopWaiters = Locked<[Waiter<Void>]>([])
-    @exclusivity(unchecked) package private(set) var isClosed = false
+    /// Written by its own thread; others ask whether messages to it make sense.
+    private let hasClosed = Atomic<Bool>(false)
+    package var isClosed: Bool { hasClosed.load(ordering: .relaxed) }
+    let hasLostJobs = Atomic<Bool>(false)
     /// What a layer above keeps with the loop. Only the loop's thread sets it.
     @exclusivity(unchecked) package var attachment: (any LoopAttachment)?
     /// Keys of calls from other threads that are under way.
@@ -41,6 +49,9 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     public struct Configuration: Sendable {
         /// A turn that takes longer is reported with the backtrace of what it ran; `nil` turns the watchdog off.
         public var slowTurnLimit: Duration? = .milliseconds(100)
+        /// How long nothing may happen, with nothing left that could happen, until a deadlock is thought likely; `nil` turns
+        /// the report off. Fibers that wait for one another's ends are noticed at once in any case.
+        public var deadlockReportDelay: Duration? = .seconds(1)
         /// Lets jobs of the main actor and of the loop's serial executor run while one of them is parked, as gevent
         /// would. Off: isolated synchronous code stays atomic, as Swift promises.
         public var interleavesIsolatedJobs = false
@@ -151,11 +162,15 @@ public final class EventLoop: Hashable, @unchecked Sendable {
 
     // MARK: Ending
 
-    /// Closes the loop of the calling thread: cancels its fibers, runs them to their end, and gives its resources back.
+    /// Closes the loop of the calling thread: cancels its fibers, runs them to their end, and gives its resources back. What
+    /// stays of it is less than a kilobyte: fibers and executors refer to their loop for as long as they like.
+    ///
+    /// Tasks are not cancelled. One that would go on on the loop afterwards stays suspended for ever, and who awaits it too;
+    /// the first is reported (`Report.Kind.closedLoop`).
     ///
     /// - Throws: `LoopError.wrongThread`, `.closedFromInside` from a fiber or task of the loop itself.
     public func close() throws {
-        guard unsafe !isClosed else { return }
+        guard !isClosed else { return }
         guard isCurrent else { throw LoopError.wrongThread }
         guard unsafe thread.pointee.current == swiftlet_thread_root(thread) else {
             throw LoopError.closedFromInside
@@ -165,7 +180,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     }
 
     private func threadEnds() {
-        if unsafe !isClosed { end() }
+        if !isClosed { end() }
     }
 
     private func end() {
@@ -173,7 +188,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         cancelAllFibers()
         // Whoever posted was told that it would run, and may wait for it; who is refused finds every fiber ended.
         while unsafe !swiftlet_inbox_refuse_if_empty(inbox) { runLateMessages() }
-        unsafe isClosed = true
+        hasClosed.store(true, ordering: .relaxed)
         unsafe attachment?.loopCloses()
         unsafe attachment = nil
         Watchdog.shared.forget(self)
@@ -182,6 +197,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         unsafe thread.pointee.loop = nil
         unsafe swiftlet_inbox_close(inbox)
         unsafe descriptors.close()
+        unsafe descriptors = nil
         EventLoop.closedLoops.withLock { $0.append(self) }
     }
 
@@ -201,6 +217,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     private func dropQueued() {
         var items = unsafe (0..<core.pointee.timers.count).map { unsafe core.pointee.timers.timers[$0].item }
         while case let item = unsafe swiftlet_ring_pop(&core.pointee.ready), item != 0 { items.append(item) }
+        while case let item = unsafe swiftlet_ring_pop(&core.pointee.held), item != 0 { items.append(item) }
+        if items.contains(where: { $0.tag == .job || $0.tag == .isolatedJob }) { reportLostJobs() }
         for item in items where item.tag == .fiber || item.tag == .callback {
             unsafe Unmanaged<AnyObject>.fromOpaque(item.pointer).release()
         }
@@ -209,6 +227,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         unsafe core.pointee.ready = unsafe swiftlet_ring()
         unsafe core.pointee.held = unsafe swiftlet_ring()
         unsafe swiftlet_timer_heap_destroy(&core.pointee.timers)
+        unsafe sleeps.destroy()
     }
 
     /// The thread runs its own stack, outside the loop: how long is its own business.

@@ -12,12 +12,15 @@ enum ReadyTag: UInt64 {
     case callback = 4
     case decision = 5
     case timeout = 6
-    case plainJob = 7
+    case sleep = 7
+    case plainJob = 8
 }
 
 extension UInt64 {
     static let tagMask: UInt64 = 15
+    static let tagWidth: UInt64 = 4
 
+    @inlinable
     @inline(__always)
     init(_ pointer: UnsafeMutableRawPointer, _ tag: ReadyTag) {
         self = UInt64(UInt(bitPattern: pointer)) | tag.rawValue

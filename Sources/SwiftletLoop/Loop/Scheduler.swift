@@ -40,7 +40,7 @@ extension EventLoop {
                     unsafe runIsolatedJob(item.pointer, on: context)
                 }
             case .callback: unsafe Unmanaged<Callback>.fromOpaque(item.pointer).takeRetainedValue().run()
-            case .decision, .timeout: break  // never in this queue
+            case .decision, .timeout, .sleep: break  // never in this queue
             }
         }
     }
@@ -83,18 +83,28 @@ extension EventLoop {
         guard unsafe core.pointee.stale_timers > 64, unsafe core.pointee.stale_timers * 2 > core.pointee.timers.count
         else { return }
         unsafe core.pointee.stale_timers = 0
-        unsafe swiftlet_timer_heap_sweep(&core.pointee.timers) { timer in
-            let item = unsafe timer!.pointee.item
-            if item.tag == .callback {
-                let callback = unsafe Unmanaged<Callback>.fromOpaque(item.pointer)
-                guard unsafe callback.takeUnretainedValue().isObsolete else { return true }
-                unsafe callback.release()
-                return false
-            }
-            guard item.tag == .timeout else { return true }
+        unsafe swiftlet_timer_heap_sweep(
+            &core.pointee.timers,
+            { timer, loop in
+                let loop = unsafe Unmanaged<EventLoop>.fromOpaque(loop!).takeUnretainedValue()
+                return unsafe loop.isWanted(timer!.pointee)
+            }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    /// Frees what the entry of an obsolete callback held.
+    private func isWanted(_ timer: swiftlet_timer) -> Bool {
+        switch timer.item.tag {
+        case .timeout:
             // Safe: contexts stay mapped; a number that differs means that the wait is over.
-            let context = unsafe item.pointer.assumingMemoryBound(to: swiftlet_context.self)
-            return unsafe context.pointee.wait_id == timer!.pointee.order
+            let context = unsafe timer.item.pointer.assumingMemoryBound(to: swiftlet_context.self)
+            return unsafe context.pointee.wait_id == timer.order
+        case .sleep: return unsafe sleeps.isSuspended(SleepToken(timer))
+        case .callback:
+            let callback = unsafe Unmanaged<Callback>.fromOpaque(timer.item.pointer)
+            guard unsafe callback.takeUnretainedValue().isObsolete else { return true }
+            unsafe callback.release()
+            return false
+        default: return true
         }
     }
 
@@ -103,14 +113,18 @@ extension EventLoop {
         let now = swiftlet_now()
         while unsafe core.pointee.timers.count > 0, unsafe core.pointee.timers.timers[0].deadline <= now {
             let timer = unsafe swiftlet_timer_heap_pop(&core.pointee.timers)
-            if timer.item.tag == .timeout {
+            var isStale = false
+            switch timer.item.tag {
+            case .timeout:
                 let context = unsafe timer.item.pointer.assumingMemoryBound(to: swiftlet_context.self)
-                if unsafe !decideHere(context, timer.order, .timedOut), unsafe core.pointee.stale_timers > 0 {
-                    unsafe core.pointee.stale_timers -= 1
-                }
-            } else {
-                unsafe swiftlet_ring_push(&core.pointee.ready, timer.item)
+                isStale = unsafe !decideHere(context, timer.order, .timedOut)
+            case .sleep:
+                let task = unsafe sleeps.end(SleepToken(timer))
+                isStale = unsafe task == nil
+                unsafe task?.resume()
+            default: unsafe swiftlet_ring_push(&core.pointee.ready, timer.item)
             }
+            if isStale, unsafe core.pointee.stale_timers > 0 { unsafe core.pointee.stale_timers -= 1 }
         }
     }
 
@@ -143,7 +157,10 @@ extension EventLoop {
             unsafe swiftlet_counter_add(&core.pointee.polls, 1)
             unsafe descriptors.poll(for: self, timeout: 0)
         }
-        if mayTrim { unsafe swiftlet_stack_trim(thread, configuration.pooledStacks, 64) }
+        if mayTrim {
+            unsafe swiftlet_stack_trim(thread, configuration.pooledStacks, 64)
+            unsafe swiftlet_ring_trim(&core.pointee.ready)
+        }
     }
 
     /// Nothing is ready: sleeps until something may be.
@@ -157,15 +174,9 @@ extension EventLoop {
             if deadline <= now { return }
             timeout = Int64(clamping: deadline - now)
         }
-        var suspicion: DeadlockReport?
         if timeout < 0 {
-            switch deadlockVerdict() {
-            case .certain: return
-            case .likely(let report):
-                suspicion = report
-                timeout = 1_000_000_000
-            case .none: break
-            }
+            guard let patience = deadlockPatience() else { return }
+            timeout = patience
         }
         guard unsafe swiftlet_inbox_prepare_sleep(inbox) else { return }
         unsafe swiftlet_counter_set(&core.pointee.is_polling, 1)
@@ -176,9 +187,6 @@ extension EventLoop {
         unsafe swiftlet_inbox_end_sleep(inbox)
         fireDueTimers()
         takeInbox()
-        if let suspicion, unsafe swiftlet_ring_count(&core.pointee.ready) == 0 {
-            unsafe hasReportedDeadlock = true
-            Report(.deadlock, "\(suspicion)\n(some task of this loop may still be resumed by another thread)").post()
-        }
+        if unsafe swiftlet_ring_count(&core.pointee.ready) == 0 { lookForDeadlock() } else { unsafe quietSince = 0 }
     }
 }

@@ -10,6 +10,9 @@ import Synchronization
 /// States: open -> cancelled | expired; a scope never goes back. A shield is a scope that what lies outside cannot
 /// reach into.
 ///
+/// It lies on the stack that opened it, and reaches into the generators and greenlets that are entered from its region.
+/// One that a generator opens covers the generator's own waits, also those after a `yield`, and not its resumer's.
+///
 /// Thread rules: a scope belongs to the flow of control that opened it; `cancel()` may be called from any thread.
 @safe
 public final class CancelScope: @unchecked Sendable {
@@ -23,19 +26,21 @@ public final class CancelScope: @unchecked Sendable {
     private let state = Atomic<Int>(State.open.rawValue)
     /// The region is being run: only then may the flow's stack be looked at.
     private let isEntered = Atomic<Bool>(false)
+    /// The one around it on the same stack.
     private let parent: CancelScope?
     private let isShield: Bool
     let deadlineNanoseconds: UInt64
+    private let stack: ContextPointer
     /// Called once, by whoever cancels the scope or sees it expire. Set before anybody else knows the scope.
     var whenEnded: (() -> Void)?
-    private let flow: ContextPointer
     private let thread: ThreadPointer
 
     init(deadline: Deadline?, isShield: Bool = false) {
         let thread = unsafe currentThread()
-        unsafe flow = unsafe swiftlet_flow_of(thread.pointee.current)
+        unsafe stack = unsafe thread.pointee.current
         unsafe self.thread = unsafe thread
-        parent = unsafe flow.pointee.scope.map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
+        // Safe: the frame of the region holds the scope.
+        parent = unsafe stack.pointee.scope.map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
         self.isShield = isShield
         deadlineNanoseconds = deadline?.nanoseconds ?? .max
     }
@@ -70,12 +75,12 @@ public final class CancelScope: @unchecked Sendable {
 
     /// Runs the body as this scope's region.
     func enter<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
-        let earlier = unsafe flow.pointee.scope
-        unsafe flow.pointee.scope = unsafe Unmanaged.passUnretained(self).toOpaque()
+        let earlier = unsafe stack.pointee.scope
+        unsafe stack.pointee.scope = unsafe Unmanaged.passUnretained(self).toOpaque()
         isEntered.store(true, ordering: .releasing)
         defer {
             isEntered.store(false, ordering: .releasing)
-            unsafe flow.pointee.scope = unsafe earlier
+            unsafe stack.pointee.scope = unsafe earlier
         }
         return try body()
     }
@@ -92,7 +97,7 @@ public final class CancelScope: @unchecked Sendable {
                 nearest = current
             }
             if current.isShield { break }
-            scope = current.parent
+            scope = current.outer
         }
         if let nearest, nearest.deadlineNanoseconds <= swiftlet_now() {
             nearest.expire()
@@ -106,37 +111,42 @@ public final class CancelScope: @unchecked Sendable {
         var scope: CancelScope? = self
         while let current = scope {
             if current.isShield { return true }
-            scope = current.parent
+            scope = current.outer
         }
         return false
     }
 
-    /// The scope that the flow is in.
-    static func innermost(of flow: ContextPointer) -> CancelScope? {
+    /// The one around it: on the same stack, or on that from which this one was entered.
+    private var outer: CancelScope? {
+        if let parent { return parent }
+        return unsafe swiftlet_outer_of(stack).flatMap { unsafe CancelScope.innermost(of: $0) }
+    }
+
+    /// The scope that a stack which runs or waits is in.
+    static func innermost(of stack: ContextPointer) -> CancelScope? {
         // Safe: the frame of the region holds the scope.
-        unsafe flow.pointee.scope.map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
+        unsafe swiftlet_scope_of(stack).map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    static func isShielded(_ flow: ContextPointer) -> Bool {
-        unsafe flow.pointee.scope.map {
-            unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue().isShieldedFromOutside
-        } ?? false
+    static func isShielded(_ stack: ContextPointer) -> Bool {
+        unsafe innermost(of: stack)?.isShieldedFromOutside ?? false
     }
 
-    /// Is this scope among those that the flow's pending wait listens to?
-    private var isHeard: Bool {
-        var scope = unsafe flow.pointee.scope.map { unsafe Unmanaged<CancelScope>.fromOpaque($0).takeUnretainedValue() }
+    /// Is this scope among those that a waiting stack listens to?
+    private func isHeard(by waiting: ContextPointer) -> Bool {
+        var scope = unsafe CancelScope.innermost(of: waiting)
         while let current = scope {
             if current === self { return true }
             if current.isShield { return false }
-            scope = current.parent
+            scope = current.outer
         }
         return false
     }
 
     private func endPendingWait() {
-        guard isEntered.load(ordering: .acquiring), isHeard, let parked = unsafe flow.pointee.parked,
-            unsafe !parked.pointee.wait_is_shielded
+        // The flow may be another than this scope's, if its stack is that of a suspended generator: then it is not heard.
+        guard isEntered.load(ordering: .acquiring), let parked = unsafe swiftlet_flow_of(stack)!.pointee.parked,
+            unsafe isHeard(by: parked), unsafe !parked.pointee.wait_is_shielded
         else { return }
         let id = unsafe parked.pointee.wait_id
         if id != 0, unsafe thread.pointee.core != nil {
@@ -180,13 +190,12 @@ public func shielded<Value, Failure: Error>(_ body: () throws(Failure) -> Value)
 
 /// Throws `CancellationError` when the calling fiber, task or an enclosing scope is cancelled.
 public func checkCancellation() throws {
-    let flow = unsafe swiftlet_flow_of(currentThread().pointee.current)!
-    if let scope = unsafe flow.pointee.scope {
-        let innermost = unsafe Unmanaged<CancelScope>.fromOpaque(scope).takeUnretainedValue()
+    let stack = unsafe currentThread().pointee.current!
+    if let innermost = unsafe CancelScope.innermost(of: stack) {
         _ = try innermost.nearestDeadline(before: .max)
         if innermost.isShieldedFromOutside { return }
     }
-    try unsafe flow.checkOwnerCancellation()
+    try unsafe swiftlet_flow_of(stack)!.checkOwnerCancellation()
 }
 
 /// A deadline passed before the work was done.

@@ -80,7 +80,9 @@ final class OffloadPool: @unchecked Sendable {
             unsafe clock_gettime(CLOCK_REALTIME, &limit)
             limit.tv_sec += 10
             state.idle += 1
+            ServiceThreads.enter()
             let status = unsafe pthread_cond_timedwait(condition, mutex, &limit)
+            ServiceThreads.leave()
             state.idle -= 1
             if status == ETIMEDOUT, state.head == state.queue.count {
                 state.threads -= 1
@@ -114,10 +116,25 @@ private func offload<Value: Sendable>(_ work: @escaping @Sendable () throws -> V
     return try done.wait(.thread)!
 }
 
-/// Runs a closure on a thread of a bounded pool, from a task.
+/// Runs a closure on a thread of a bounded pool, from a task. It sees the task's task-local values.
 ///
 /// Cancellation: ends the wait; the closure runs to its end and its result is dropped.
 @concurrent
 public func toThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
-    try await parkInTask { try offload(work) }
+    let done = Waiter<Value>()
+    // A task of its own on the pool's thread: so that task-local values come along.
+    Task(executorPreference: OffloadExecutor.shared) {
+        done.resume(with: Result { try work() })
+    }
+    return try await parkInTask { try done.wait(.thread)! }
+}
+
+/// The pool's threads as an executor of tasks.
+private final class OffloadExecutor: TaskExecutor {
+    static let shared = OffloadExecutor()
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        OffloadPool.shared.submit { unsafe job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
 }

@@ -23,6 +23,8 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
     case task = 6
     case waiter = 7
     case deadline = 8
+    case stop = 30
+    case otherLoop = 31
     case children = 16
 
     public var description: String {
@@ -36,12 +38,22 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
         case .task: "a Swift task"
         case .waiter: "a Waiter"
         case .deadline: "a deadline"
+        case .stop: "stop()"
+        case .otherLoop: "a fiber of another loop"
         case .children: "the children of a spawn scope"
         }
     }
 
     /// Only code on the waiting loop can end such a wait; so a loop with nothing else is deadlocked for certain.
     var isLocal: Bool { self == .fiber || self == .children }
+
+    /// Something is under way outside the loop that will end such a wait.
+    var isExternal: Bool {
+        switch self {
+        case .sleep, .readable, .writable, .thread, .otherLoop, .deadline: true
+        default: false
+        }
+    }
 }
 
 /// One pending wait. A value that may be copied and kept: once the wait has been decided, deciding again does nothing.
@@ -141,7 +153,7 @@ struct PendingWait {
         var limit = deadline?.nanoseconds ?? .max
         var limitingScope: CancelScope?
         if !isShielded {
-            if let scope = unsafe flow.pointee.scope {
+            if let scope = unsafe swiftlet_scope_of(context) {
                 let innermost = unsafe Unmanaged<CancelScope>.fromOpaque(scope).takeUnretainedValue()
                 if let nearest = try innermost.nearestDeadline(before: limit) {
                     limitingScope = nearest
@@ -165,12 +177,13 @@ struct PendingWait {
     func finish() throws -> WaitOutcome {
         let outcome: WaitOutcome
         let isInTask = unsafe swiftlet_current_task() != nil
-        if isInTask, !isShielded, unsafe !CancelScope.isShielded(flow) {
+        if isInTask, !isShielded, unsafe !CancelScope.isShielded(token.wait.thread.pointee.current) {
             outcome = withTaskCancellationRecord(token) { parkUntilLimit() }
         } else {
             outcome = parkUntilLimit()
         }
-        unsafe flow.pointee.parked = nil
+        // A flow whose fiber has ended while a greenlet that it let run waited is another's by now.
+        if unsafe flow.pointee.parked == token.wait.thread.pointee.current { unsafe flow.pointee.parked = nil }
         switch outcome {
         case .woken, .closed: return outcome
         case .timedOut:
@@ -201,10 +214,11 @@ struct PendingWait {
     private func blockUntilLimit() -> WaitOutcome {
         while true {
             if let outcome = unsafe WaitOutcome(rawValue: swiftlet_wait_block(token.wait, limit)) { return outcome }
-            guard !isShielded, let scope = unsafe flow.pointee.scope else { continue }
+            guard !isShielded, let scope = unsafe CancelScope.innermost(of: token.wait.thread.pointee.current) else {
+                continue
+            }
             do {
-                _ = try unsafe Unmanaged<CancelScope>.fromOpaque(scope).takeUnretainedValue().nearestDeadline(
-                    before: .max)
+                _ = try scope.nearestDeadline(before: .max)
             } catch {
                 unsafe swiftlet_wait_decide_elsewhere(token.wait, WaitOutcome.cancelled.rawValue)
             }

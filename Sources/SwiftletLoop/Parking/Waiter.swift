@@ -28,7 +28,7 @@ public final class Waiter<Value>: @unchecked Sendable {
     /// Provides an error, which the waiting stack throws. Later results are dropped.
     public func resume(throwing error: any Error) { resume(with: .failure(error)) }
 
-    private func resume(with result: Result<Value, any Error>) {
+    func resume(with result: Result<Value, any Error>) {
         let tokens: [WaitToken] = state.withLock { state in
             switch state {
             case .decided: return []
@@ -86,6 +86,9 @@ public final class Waiter<Value>: @unchecked Sendable {
         forget(mine)
         return nil
     }
+
+    /// Nothing has been provided yet.
+    var isEmpty: Bool { decided() == nil }
 
     private func decided() -> Result<Value, any Error>? {
         state.withLock { state in

@@ -97,7 +97,7 @@ extension SpawnScope {
             _ = starting?.end(SpawnScopeError.ended)
             return fiber.finishUnstarted(SpawnScopeError.ended)
         }
-        unsafe fiber.isObserved = true
+        fiber.isObserved = true
         fiber.makeExtras().membership = (self, number)
         loop.schedule(fiber, name: name, after: delay, stackSize: stackSize)
         keep(fiber, as: number)

@@ -70,7 +70,7 @@ extension EventLoop {
 
         var isMainExecutor: Bool { true }
 
-        func enqueue(_ job: consuming ExecutorJob) { loop.submit(UnownedJob(job).item(.isolatedJob)) }
+        func enqueue(_ job: consuming ExecutorJob) { loop.submitJob(UnownedJob(job).item(.isolatedJob)) }
 
         func checkIsolated() { precondition(loop.isCurrent, "not on the main actor") }
 
@@ -92,7 +92,7 @@ extension EventLoop {
 
         init(_ loop: EventLoop) { self.loop = loop }
 
-        func enqueue(_ job: consuming ExecutorJob) { loop.submit(UnownedJob(job).item(.plainJob)) }
+        func enqueue(_ job: consuming ExecutorJob) { loop.submitJob(UnownedJob(job).item(.plainJob)) }
 
         func enqueue<C: Clock>(
             _ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C
@@ -113,7 +113,7 @@ extension EventLoop {
         fileprivate func scheduleJob(_ item: UInt64, after delay: Duration) {
             let deadline = Deadline.after(delay).nanoseconds
             if isCurrent { return scheduleTimer(for: item, at: deadline) }
-            perform { self.scheduleTimer(for: item, at: deadline) }
+            if !perform({ self.scheduleTimer(for: item, at: deadline) }) { reportLostJobs() }
         }
     }
 #endif

@@ -1,5 +1,6 @@
 import CSwiftlet
 import SwiftletCoroutines
+import Synchronization
 
 /// A loop as Swift's concurrency runtime sees it. Two small objects: one that conforms to both protocols would take the
 /// runtime's slow path.
@@ -57,7 +58,7 @@ final class LoopTaskExecutor: TaskExecutor, @unchecked Sendable {
     init(_ loop: EventLoop) { unsafe self.loop = loop }
 
     func enqueue(_ job: consuming ExecutorJob) {
-        unsafe loop.submit(UnownedJob(job).item(.job))
+        unsafe loop.submitJob(UnownedJob(job).item(.job))
     }
 }
 
@@ -69,7 +70,7 @@ final class LoopSerialExecutor: SerialExecutor, @unchecked Sendable {
     init(_ loop: EventLoop) { unsafe self.loop = loop }
 
     func enqueue(_ job: consuming ExecutorJob) {
-        unsafe loop.submit(UnownedJob(job).item(.isolatedJob))
+        unsafe loop.submitJob(UnownedJob(job).item(.isolatedJob))
     }
 
     func isIsolatingCurrentContext() -> Bool? {
@@ -83,6 +84,24 @@ final class LoopSerialExecutor: SerialExecutor, @unchecked Sendable {
 }
 
 extension EventLoop {
+    /// Queues a job. A closed loop cannot run it, and nobody can tell its task: that is reported, once a loop.
+    @inline(__always)
+    func submitJob(_ job: UInt64) {
+        if !submit(job) { reportLostJobs() }
+    }
+
+    @inline(never)
+    func reportLostJobs() {
+        guard !hasLostJobs.exchange(true, ordering: .relaxed) else { return }
+        Report(
+            .closedLoop,
+            """
+            a Swift task was to go on on a closed loop: it stays suspended for ever, and so does who awaits it. Await the \
+            tasks of a loop before its end, and make no others with its executor afterwards.
+            """
+        ).post()
+    }
+
     /// This loop for `Task(executorPreference:)` and `withTaskExecutorPreference`.
     public var taskExecutor: any TaskExecutor { unsafe executors.task }
 

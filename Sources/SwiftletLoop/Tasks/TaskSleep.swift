@@ -8,7 +8,14 @@ import SwiftletCoroutines
 @concurrent
 public func sleep(_ duration: Duration) async throws {
     guard let loop = EventLoop.carrier else { return try await Task.sleep(for: duration) }
-    try await SleepingTask(loop).wait(until: .after(duration))
+    let sleep = loop.takeSleep()
+    try await withTaskCancellationHandler {
+        try unsafe await withUnsafeThrowingContinuation { continuation in
+            unsafe loop.suspend(continuation, sleep, until: .after(duration))
+        }
+    } onCancel: {
+        loop.cancel(sleep)
+    }
 }
 
 /// Waits until a deadline, in a task.
@@ -17,44 +24,48 @@ public func sleep(_ duration: Duration) async throws {
 @concurrent
 public func sleep(until deadline: Deadline) async throws {
     guard let loop = EventLoop.carrier else { return try await Task.sleep(for: deadline.remaining) }
-    try await SleepingTask(loop).wait(until: deadline)
+    let sleep = loop.takeSleep()
+    try await withTaskCancellationHandler {
+        try unsafe await withUnsafeThrowingContinuation { continuation in
+            unsafe loop.suspend(continuation, sleep, until: deadline)
+        }
+    } onCancel: {
+        loop.cancel(sleep)
+    }
 }
 
-/// A suspended task in the timer heap.
-///
-/// `Task.sleep` makes a second task for each sleep; a continuation and this object take a third of the memory. Only the
-/// loop's thread touches the continuation; cancelling from elsewhere goes through the inbox.
-@safe
-private final class SleepingTask: Callback, @unchecked Sendable {
-    private unowned(unsafe) let loop: EventLoop
-    private var continuation: UnsafeContinuation<Void, any Error>?
-    private var isCancelled = false
+// Both spelled out: a frame more would be memory of every sleeping task.
+extension EventLoop {
+    fileprivate func takeSleep() -> SleepToken {
+        unsafe sleeps.take(order: swiftlet_wait_next_id(thread))
+    }
 
-    init(_ loop: EventLoop) { unsafe self.loop = loop }
+    fileprivate func suspend(
+        _ continuation: UnsafeContinuation<Void, any Error>, _ sleep: SleepToken, until deadline: Deadline
+    ) {
+        unsafe sleeps.suspend(sleep, continuation)
+        // The handler has run already if the task was cancelled before; it found the slot without its task.
+        if Task.isCancelled { return end(sleep, throwing: CancellationError()) }
+        addTimer(at: deadline.nanoseconds, order: sleep.order, sleep.item)
+    }
 
-    func wait(until deadline: Deadline) async throws {
-        try await withTaskCancellationHandler {
-            try unsafe await withUnsafeThrowingContinuation { (continuation: UnsafeContinuation<Void, any Error>) in
-                if isCancelled { return unsafe continuation.resume(throwing: CancellationError()) }
-                unsafe self.continuation = unsafe continuation
-                unsafe loop.scheduleTimer(for: item, at: deadline.nanoseconds)
-            }
-        } onCancel: {
-            if unsafe loop.isCurrent { cancel() } else { unsafe loop.perform { self.cancel() } }
+    fileprivate nonisolated func cancel(_ sleep: SleepToken) {
+        guard isCurrent else {
+            // A loop that is closed meanwhile leaves its tasks suspended; see `close()`.
+            perform { self.cancelHere(sleep) }
+            return
         }
+        cancelHere(sleep)
     }
 
-    override func run() {
-        unsafe continuation.take()?.resume()
+    private func cancelHere(_ sleep: SleepToken) {
+        guard unsafe sleeps.isSuspended(sleep) else { return }
+        end(sleep, throwing: CancellationError())
+        timerIsStale()
     }
 
-    override var isObsolete: Bool { isCancelled }
-
-    private func cancel() {
-        isCancelled = true
-        guard let continuation = unsafe continuation.take() else { return }
-        unsafe continuation.resume(throwing: CancellationError())
-        unsafe loop.timerIsStale()
+    private func end(_ sleep: SleepToken, throwing error: any Error) {
+        unsafe sleeps.end(sleep)?.resume(throwing: error)
     }
 }
 

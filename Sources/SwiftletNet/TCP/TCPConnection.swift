@@ -13,7 +13,8 @@ public import SwiftletLoop
 /// ```
 ///
 /// Thread rules: it may be used from any loop or thread, by one reader and one writer at a time; it moves to the loop
-/// that waits on it, so it is cheapest where it stays. It is closed by `close()` or with the last reference. Closing
+/// that waits on it, so it is cheapest where it stays. While somebody waits on it on one loop, waiting on another throws a
+/// `SocketError`. It is closed by `close()` or with the last reference. Closing
 /// wakes who waits on a loop; a plain thread that blocks is not woken.
 public final class TCPConnection: Sendable {
     let descriptor: Descriptor
