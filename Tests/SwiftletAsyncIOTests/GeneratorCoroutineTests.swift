@@ -47,7 +47,11 @@ import Testing
                 let endless = GeneratorCoroutine { (yield) throws -> Int in
                     defer { ended.add() }
                     while true {
-                        if waits { _ = try yield.from(Coroutine { try await sleep(.seconds(100)) }) } else { try yield() }
+                        if waits {
+                            _ = try yield.from(Coroutine { try await sleep(.seconds(100)) })
+                        } else {
+                            try yield()
+                        }
                     }
                 }
                 let task = Task(executorPreference: loop.taskExecutor) { try await endless.value }
