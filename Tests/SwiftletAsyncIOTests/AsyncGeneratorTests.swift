@@ -133,20 +133,20 @@ import Testing
     @Test func oneAtATime() async throws {
         try await onTaskLoop(parks: false) { (loop) async throws -> Void in
             let gate = try Future<Int>()
-            let generator = AsyncGenerator<Int> { yield in try await yield(try await gate.value) }
+            let leaked = SharedJournal<AsyncYielder<Int, Void>>()
+            let generator = AsyncGenerator<Int> { yield in
+                leaked.note(yield)
+                try await yield(try await gate.value)
+            }
             let first = Task(executorPreference: loop.taskExecutor) { try await generator.next() }
             while generator.state != .running { await Task.yield() }
             await #expect(throws: AsyncGeneratorError.alreadyRunning) { try await generator.next() }
             await #expect(throws: AsyncGeneratorError.alreadyRunning) { try await generator.close() }
+            // In another task there is nobody to hand it to.
+            while leaked.entries.isEmpty { try turn() }
+            await #expect(throws: AsyncGeneratorError.yieldOutsideBody) { try await leaked.entries[0](2) }
             try gate.setResult(5)
             #expect(try await first.value == 5)
-            // In another task there is nobody to hand it to.
-            let leaked = SharedJournal<AsyncYielder<Int, Void>>()
-            let other = AsyncGenerator<Int> { yield in
-                leaked.note(yield)
-                try await yield(1)
-            }
-            _ = try await other.next()
             await #expect(throws: AsyncGeneratorError.yieldOutsideBody) { try await leaked.entries[0](2) }
         }
     }
