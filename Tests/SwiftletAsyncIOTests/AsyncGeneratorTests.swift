@@ -133,20 +133,20 @@ import Testing
     @Test func oneAtATime() async throws {
         try await onTaskLoop(parks: false) { (loop) async throws -> Void in
             let gate = try Future<Int>()
-            let generator = AsyncGenerator<Int> { yield in try await yield(try await gate.value) }
+            let leaked = SharedJournal<AsyncYielder<Int, Void>>()
+            let generator = AsyncGenerator<Int> { yield in
+                leaked.note(yield)
+                try await yield(try await gate.value)
+            }
             let first = Task(executorPreference: loop.taskExecutor) { try await generator.next() }
             while generator.state != .running { await Task.yield() }
             await #expect(throws: AsyncGeneratorError.alreadyRunning) { try await generator.next() }
             await #expect(throws: AsyncGeneratorError.alreadyRunning) { try await generator.close() }
+            // In another task there is nobody to hand it to.
+            while leaked.entries.isEmpty { try turn() }
+            await #expect(throws: AsyncGeneratorError.yieldOutsideBody) { try await leaked.entries[0](2) }
             try gate.setResult(5)
             #expect(try await first.value == 5)
-            // In another task there is nobody to hand it to.
-            let leaked = SharedJournal<AsyncYielder<Int, Void>>()
-            let other = AsyncGenerator<Int> { yield in
-                leaked.note(yield)
-                try await yield(1)
-            }
-            _ = try await other.next()
             await #expect(throws: AsyncGeneratorError.yieldOutsideBody) { try await leaked.entries[0](2) }
         }
     }
@@ -214,54 +214,5 @@ import Testing
         var sum = 0
         for try await n in generator { sum += n }
         #expect(sum == 4_950)
-    }
-
-    @Test func generatorCoroutinesAwaitInSynchronousCode() async throws {
-        let adding: @Sendable (Coroutine<Int>, Coroutine<Int>) -> GeneratorCoroutine<Int> = { first, second in
-            GeneratorCoroutine { yield in
-                func deep(_ depth: Int) throws -> Int {
-                    try depth == 0 ? yield.from(first) : deep(depth - 1)
-                }
-                try yield()
-                return try deep(20) + yield.from(second)
-            }
-        }
-        @Sendable func slow(_ number: Int) -> Coroutine<Int> {
-            Coroutine {
-                try await sleep(.milliseconds(1))
-                return number
-            }
-        }
-        try await onTaskLoop(parks: false) { (loop) async throws -> Void in
-            #expect(try await adding(slow(1), slow(2)).value == 3)
-            let results = try await gather((0..<20).map { n in Coroutine { try await adding(slow(n), slow(n)).value } })
-            #expect(results == (0..<20).map { 2 * $0 })
-            await #expect(throws: Failure(3)) {
-                try await GeneratorCoroutine { (yield) throws -> Int in
-                    try yield.from(Coroutine { () async throws -> Int in throw Failure(3) })
-                }.value
-            }
-            // Cancelled, it is unwound from where it gives way or waits.
-            for waits in [true, false] {
-                let ended = Tally()
-                let endless = GeneratorCoroutine { (yield) throws -> Int in
-                    defer { ended.add() }
-                    while true {
-                        if waits {
-                            _ = try yield.from(Coroutine { try await sleep(.seconds(100)) })
-                        } else {
-                            try yield()
-                        }
-                    }
-                }
-                let task = Task(executorPreference: loop.taskExecutor) { try await endless.value }
-                while endless.state == .created { await Task.yield() }
-                try await sleep(.milliseconds(2))
-                task.cancel()
-                await #expect(throws: CancellationError.self) { try await task.value }
-                #expect(ended.count == 1)
-            }
-        }
-        #expect(try await adding(slow(3), slow(4)).value == 7)  // outside a loop too
     }
 }

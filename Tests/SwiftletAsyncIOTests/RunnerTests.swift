@@ -9,7 +9,9 @@ private let userSignals = Tally()
 @Suite struct RunnerTests {
     @Test func runUntil() async throws {
         try await onOwnStack { (loop) throws -> Void in
-            #expect(try loop.run(until: Coroutine { 1 }) == 1)
+            // The coroutine is made outside of the macro: in it, the compiler takes this closure for that of the next one.
+            let first = Coroutine { 1 }
+            #expect(try loop.run(until: first) == 1)
             let coroutine = Coroutine("once") { 2 }
             #expect(try loop.run(until: coroutine) == 2)
             #expect(throws: CoroutineError.alreadyAwaited(coroutine: "once")) { try loop.run(until: coroutine) }
@@ -115,6 +117,7 @@ private let userSignals = Tally()
     @Test func signalsBesideAHandlerOfTheProgram() async throws {
         signal(SIGUSR1) { _ in userSignals.add() }
         try await onLoop { (loop) async throws -> Void in
+            letIn(SIGUSR1)
             let received = Tally()
             let done = try loop.createFuture(of: Void.self)
             try loop.addSignalHandler(SIGUSR1) {
@@ -173,14 +176,19 @@ private let userSignals = Tally()
     }
 }
 
-/// The test runner may have blocked or ignored the signal. A hang ends the process too.
+/// Lets the calling thread have a signal: it inherits the mask of one of Swift's pool, which blocks them all.
+private func letIn(_ signal: CInt) {
+    var mask = sigset_t()
+    sigemptyset(&mask)
+    sigaddset(&mask, signal)
+    pthread_sigmask(SIG_UNBLOCK, &mask, nil)
+}
+
+/// In a process of its own, where whoever started the tests may have had the signal ignored. A hang ends it too.
 private func letInterruptsIn() {
     alarm(20)
     signal(SIGINT, SIG_DFL)
-    var interrupt = sigset_t()
-    sigemptyset(&interrupt)
-    sigaddset(&interrupt, SIGINT)
-    pthread_sigmask(SIG_UNBLOCK, &interrupt, nil)
+    letIn(SIGINT)
 }
 
 private func runAgain(_ loop: EventLoop) throws { _ = try loop.run(until: Coroutine("inner") { 1 }) }

@@ -153,7 +153,7 @@ import Testing
             #expect(first.errors.count == 1 && first.errors[0] is ErrorGroup && first.leaves.count == 1)
             #expect(group.filter { $0 is DeadlineExceeded } == nil)
             let lines = "\(group)".split(separator: "\n")
-            #expect(lines.count == 6)
+            #expect(lines.count == 5)
             #expect(lines[0].hasPrefix("2 errors in the spawn scope at SwiftletLoopTests/SpawnScopeTests.swift:"))
             #expect(lines.contains("  - Failure(number: 1)"))
         }

@@ -72,6 +72,7 @@ public final class GeneratorCoroutine<Value: Sendable>: Awaitable, CustomStringC
         }
     }
 
+    @concurrent
     private func drive(_ body: @escaping @Sendable (CoroutineYielder) throws -> Value) async throws -> Value {
         let generator = BidirectionalGenerator<CoroutineYielder.Request, Void, Value>(name: name) { [shared] yielder in
             try body(
@@ -81,12 +82,16 @@ public final class GeneratorCoroutine<Value: Sendable>: Awaitable, CustomStringC
         }
         var request = try step { try generator.start() }
         while let pending = request {
-            switch pending {
-            case .turn: await Task.yield()
-            case .awaiting(let work): await work()
+            do {
+                switch pending {
+                case .turn: try giveWay()
+                case .awaiting(let work): await work()
+                }
+            } catch {
+                request = try step { try generator.throw(error) }
+                continue
             }
-            let isCancelled = if case .turn = pending { Task.isCancelled } else { false }
-            request = try step { isCancelled ? try generator.throw(CancellationError()) : try generator.next() }
+            request = try step { try generator.next() }
         }
         return try generator.outcome!.get()
     }

@@ -1,3 +1,5 @@
+import SwiftletLoop
+
 /// Something that is awaited step by step: Python's objects with `__await__`. The low-level way to be awaitable; a type
 /// whose `value` can be written as an async property conforms to `Awaitable` alone.
 public protocol AwaitIterable: Awaitable where Value == Void {
@@ -16,8 +18,11 @@ extension AwaitIterable {
             }
             while iterator.next() != nil {
                 try Task.checkCancellation()
-                await Task.yield()
+                if EventLoop.carrier == nil { await Task.yield() } else { try giveWay() }
             }
         }
     }
 }
+
+/// Lets the others run, in a task on a loop. `Task.yield()` would go to its end of the queue by way of another thread.
+func giveWay() throws { try yield() }

@@ -68,7 +68,8 @@ public func isAsyncGeneratorFunction(_ value: Any) -> Bool {
 /// A function's type can only be looked up by its name: a cast would have to match it exactly.
 private func isFunction(_ value: Any, _ isWanted: (String) -> Bool) -> Bool {
     let name = "\(type(of: value))"
-    return (name.hasPrefix("(") || name.hasPrefix("@")) && name.contains(" -> ") && isWanted(name)
+    let begins = ["(", "@", "nonisolated(nonsending) "].contains { name.hasPrefix($0) }
+    return begins && name.contains(" -> ") && isWanted(name)
 }
 
 // MARK: Flags

@@ -125,9 +125,12 @@ extension EventLoop {
     }
 
     /// Runs async code of the calling task on the loop that runs the caller, else on the shared one.
+    ///
+    /// The body is `@concurrent`, and must do something synchronous before it awaits: of a function that only calls another
+    /// one, which would stay where it is called, the compiler drops the change of executors.
     @concurrent
     package static func onLoop<Value: Sendable>(
-        _ body: @escaping @Sendable (EventLoop) async throws -> Value
+        _ body: @escaping @Sendable @concurrent (EventLoop) async throws -> Value
     ) async throws -> Value {
         if let loop = carrier { return try await body(loop) }
         let loop = try sharedLoop()

@@ -25,7 +25,6 @@ public final class SpawnScope: @unchecked Sendable {
         var lastNumber = 0
         var errors: [any Error] = []
         var isEnded = false
-        var wasCancelledFromOutside = false
         /// Wakes who opened the scope and waits for the last child.
         var opener: (() -> Void)?
     }
@@ -64,11 +63,6 @@ public final class SpawnScope: @unchecked Sendable {
 
     /// The scope was cancelled, by whatever cause.
     public var isCancelled: Bool { cancelScope.isCancelled }
-
-    func cancelFromOutside() {
-        state.withLock { if !$0.isEnded, !cancelScope.isCancelled { $0.wasCancelledFromOutside = true } }
-        cancelScope.cancel()
-    }
 
     private func cancelChildren() {
         guard loop.isCurrent else {
@@ -122,14 +116,10 @@ public final class SpawnScope: @unchecked Sendable {
 
     // MARK: The end
 
-    /// The body is told apart from a child: its own cancellation ends the scope too.
-    func bodyFailed(_ error: any Error) {
-        if error.isFailure { fail(error) } else { cancelScope.cancel() }
-    }
-
-    /// The wait for the children was ended from outside, by the scope itself, or by a deadlock.
-    func waitFailed(_ error: any Error) {
-        if error.isFailure { fail(error) } else { cancelFromOutside() }
+    /// The body has failed, or the wait for the children: also a mere cancellation, which leaves a scope alone when it is
+    /// a child's, then ends it.
+    func openerFailed(_ error: any Error) {
+        if error.isFailure { fail(error) } else { cancel() }
     }
 
     /// Parks until no child runs.
@@ -164,16 +154,15 @@ public final class SpawnScope: @unchecked Sendable {
             timer.isDone = true
             loop.timerIsStale()
         }
-        var (errors, wasCancelledFromOutside) = state.withLock { state in
+        var errors = state.withLock { state in
             state.isEnded = true
-            return (state.errors, state.wasCancelledFromOutside)
+            return state.errors
         }
         if cancelScope.hasExpired {
             if errors.isEmpty { throw DeadlineExceeded() }
             errors.insert(DeadlineExceeded(), at: 0)
         }
         if !errors.isEmpty { throw ErrorGroup(errors, origin: origin) }
-        if wasCancelledFromOutside { throw CancellationError() }
         return try result.get()
     }
 }

@@ -37,16 +37,17 @@ public func withSpawnScope<Value>(
     let scope = SpawnScope(try EventLoop.current, deadline: deadline, file: file, line: line)
     let result = try scope.cancelScope.enter { () throws -> Result<Value, any Error> in
         let result = Result { try body(scope) }
-        if case .failure(let error) = result { scope.bodyFailed(error) }
+        if case .failure(let error) = result { scope.openerFailed(error) }
         do {
             try scope.joinChildren(isShielded: false)
         } catch {
-            scope.waitFailed(error)
+            scope.openerFailed(error)
             try scope.joinChildren(isShielded: true)
         }
         return result
     }
     let value = try scope.conclude(result)
+    // What cancelled the caller meanwhile looked like the scope's own cancellation.
     if scope.isCancelled { try checkCancellation() }
     return value
 }
@@ -70,14 +71,14 @@ public func withSpawnScope<Value: Sendable>(
             do {
                 return try await body(scope)
             } catch {
-                scope.bodyFailed(error)
+                scope.openerFailed(error)
                 throw error
             }
         }
         await withTaskCancellationHandler {
             await scope.childrenEnded()
         } onCancel: {
-            scope.cancelFromOutside()
+            scope.cancel()
         }
         let value = try scope.conclude(await main.result)
         if scope.isCancelled { try Task.checkCancellation() }

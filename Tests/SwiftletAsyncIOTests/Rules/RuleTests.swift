@@ -96,16 +96,16 @@ import Testing
             #expect(try await awaitAny(Task { 3 }) as? Int == 3)
             // Each step lets the others run.
             let journal = SharedJournal<Int>()
-            let other = Task(executorPreference: loop.taskExecutor) {
+            let other = Task(executorPreference: loop.taskExecutor) { () async throws -> Void in
                 for n in 0..<3 {
                     journal.note(n)
-                    await Task.yield()
+                    try turn()
                 }
             }
-            await Task.yield()
+            try turn()
             try await Steps(count: 3).value
             journal.note(100)
-            await other.value
+            try await other.value
             #expect(journal.entries == [0, 1, 2, 100])
         }
     }
@@ -193,7 +193,7 @@ import Testing
             }
             #expect("\(sum.state) \(PythonText.dictionary(sum.locals))" == PythonText.line("R14 created"))
             let task = try loop.createTask(sum)
-            while journal.entries.isEmpty { await Task.yield() }
+            while journal.entries.isEmpty { try turn() }
             #expect(journal.entries == [PythonText.line("R14 running")])
             #expect("\(sum.state) \(PythonText.dictionary(sum.locals))" == PythonText.line("R14 suspended"))
             #expect("\(try await task.value)" == PythonText.line("R14 value"))
@@ -232,7 +232,7 @@ import Testing
             }
             #expect("\(based.state) \(PythonText.dictionary(based.locals))" == "GEN_CREATED {'a': 1}")
             let task = Task(executorPreference: loop.taskExecutor) { try await based.value }
-            while journal.entries.isEmpty { await Task.yield() }
+            while journal.entries.isEmpty { try turn() }
             #expect("\(based.state) \(PythonText.dictionary(based.locals))" == "GEN_SUSPENDED {'a': 1, 'b': 2}")
             await #expect(throws: CoroutineError.beingAwaited(coroutine: based.name)) { try await based.value }
             #expect(try await task.value == 3)
@@ -248,7 +248,7 @@ import Testing
             let gate = try Future<Int>()
             let slow = Coroutine("slow") { try await gate.value }
             let task = try loop.createTask(slow)
-            while slow.state == .created { await Task.yield() }
+            while slow.state == .created { try turn() }
             await #expect(throws: CoroutineError.beingAwaited(coroutine: "slow")) { try await slow.value }
             try gate.setResult(4)
             #expect(try await task.value == 4)
@@ -265,7 +265,7 @@ import Testing
             let told = SharedJournal<String>()
             loop.exceptionHandler = { told.note("\($0.message) \($0.error.map { "\($0)" } ?? "")") }
             try loop.createTask(Coroutine("fails") { () async throws -> Int in throw ValueError() })
-            while told.entries.isEmpty { await Task.yield() }
+            while told.entries.isEmpty { try turn() }
             let expected = PythonText.line("R16").split(separator: "ValueError")[0] + "ValueError()"
             #expect(told.entries == [String(expected)])
         }
