@@ -1,8 +1,8 @@
 # What a user runs: run, test, install. What a contributor runs besides: bench, lint, docs, asan, tsan, storm, aarch64.
 PREFIX ?= /usr/local
-SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletNetTests SwiftletHTTPTests SwiftletProgramTests
+SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletAsyncIOTests SwiftletNetTests SwiftletHTTPTests SwiftletProgramTests
 # The two lowest layers and the network: what runs on switched stacks.
-SANITIZED := SwiftletCoroutinesTests SwiftletLoopTests SwiftletNetTests SwiftletHTTPTests
+SANITIZED := SwiftletCoroutinesTests SwiftletLoopTests SwiftletAsyncIOTests SwiftletNetTests SwiftletHTTPTests
 STATIC := -c release -Xswiftc -static-stdlib --scratch-path .build/static
 
 .PHONY: run test bench lint docs asan tsan storm aarch64 fuzz install tools clean
