@@ -54,8 +54,7 @@ extension EventLoop {
     ) throws(LoopError) -> Handle? {
         let key = SendableKey(key)
         guard pendingKeys.withLock({ $0.insert(key).inserted }) else { return nil }
-        let call = ScheduledCall(body, on: self, at: 0, file: file, line: line)
-        unsafe call.finally = { [pendingKeys] in pendingKeys.withLock { _ = $0.remove(key) } }
+        let call = CollapsedCall(key, body, on: self, file: file, line: line)
         do {
             try post(call)
         } catch {

@@ -6,16 +6,14 @@ import SwiftletCoroutines
 /// States: pending -> running -> done, or pending -> cancelled. The closure is freed at the end of the first.
 /// Only the loop's thread touches it.
 @safe
-final class ScheduledCall: Callback, @unchecked Sendable {
-    unowned(unsafe) let loop: EventLoop
-    private let file: UnsafePointer<UInt8>
-    private let line: UInt32
-    @exclusivity(unchecked) private(set) var isCancelled = false
+class ScheduledCall: Callback, @unchecked Sendable {
+    final unowned(unsafe) let loop: EventLoop
+    private final let file: UnsafePointer<UInt8>
+    private final let line: UInt32
+    @exclusivity(unchecked) private(set) final var isCancelled = false
     /// Nanoseconds of the loop's clock; 0 for a call as soon as possible.
-    let deadline: UInt64
-    @exclusivity(unchecked) private var body: (() throws -> Void)?
-    /// Called after the body, or instead of it when the call was cancelled.
-    @exclusivity(unchecked) var finally: (@Sendable () -> Void)?
+    final let deadline: UInt64
+    @exclusivity(unchecked) private final var body: (() throws -> Void)?
 
     init(
         _ body: @escaping () throws -> Void, on loop: EventLoop, at deadline: UInt64, file: StaticString, line: UInt32
@@ -28,7 +26,6 @@ final class ScheduledCall: Callback, @unchecked Sendable {
     }
 
     override func run() {
-        if let finally = unsafe finally { finally() }
         guard let body = unsafe body.take() else { return }
         let begin = unsafe loop.configuration.isDebug ? swiftlet_now() : 0
         do {
@@ -42,14 +39,14 @@ final class ScheduledCall: Callback, @unchecked Sendable {
 
     override var isObsolete: Bool { unsafe isCancelled }
 
-    func cancel() {
+    final func cancel() {
         guard unsafe body != nil, unsafe !isCancelled else { return }
         unsafe isCancelled = true
         unsafe body = nil
         if deadline > 0 { unsafe loop.timerIsStale() }
     }
 
-    private func reportIfSlow(since begin: UInt64) {
+    private final func reportIfSlow(since begin: UInt64) {
         let taken = swiftlet_now() - begin
         guard unsafe taken > loop.configuration.slowCallbackLimit.nanosecondsClamped else { return }
         Report(
@@ -58,15 +55,33 @@ final class ScheduledCall: Callback, @unchecked Sendable {
         ).post()
     }
 
-    var origin: String { unsafe "\(String(cString: file)):\(line)" }
+    final var origin: String { unsafe "\(String(cString: file)):\(line)" }
 
-    var description: String {
+    final var description: String {
         let kind = deadline > 0 ? "TimerHandle" : "Handle"
         return unsafe "<\(kind)\(isCancelled ? " cancelled" : "") created at \(origin)>"
     }
 }
 
 extension ScheduledCall: CustomStringConvertible {}
+
+/// A call that stands for all with its key until its turn has come.
+@safe
+final class CollapsedCall: ScheduledCall, @unchecked Sendable {
+    private let key: SendableKey
+
+    init(
+        _ key: SendableKey, _ body: @escaping () throws -> Void, on loop: EventLoop, file: StaticString, line: UInt32
+    ) {
+        self.key = key
+        super.init(body, on: loop, at: 0, file: file, line: line)
+    }
+
+    override func run() {
+        unsafe loop.pendingKeys.withLock { _ = $0.remove(key) }
+        super.run()
+    }
+}
 
 /// A call that a loop will make, and that can be called off.
 public struct Handle: Sendable, CustomStringConvertible {

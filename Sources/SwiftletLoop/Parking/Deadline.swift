@@ -33,10 +33,14 @@ extension Duration {
     /// Whole nanoseconds, rounded up; negative durations are zero, very long ones some centuries.
     @usableFromInline
     var nanosecondsClamped: UInt64 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        guard seconds < 9_000_000_000 else { return .max / 2 }
-        return UInt64(seconds) * 1_000_000_000 + UInt64((attoseconds + 999_999_999) / 1_000_000_000)
+        let attoseconds = attoseconds
+        guard attoseconds > 0 else { return 0 }
+        let high = UInt64(truncatingIfNeeded: attoseconds >> 64)
+        // One division of 128 bits by 64; `components` needs two of 128 by 128. The quotient fits below this limit.
+        guard high < 480_000_000 else { return .max / 2 }
+        let low = UInt64(truncatingIfNeeded: attoseconds)
+        let (quotient, remainder) = (1_000_000_000 as UInt64).dividingFullWidth((high, low))
+        return quotient + (remainder > 0 ? 1 : 0)
     }
 }
 

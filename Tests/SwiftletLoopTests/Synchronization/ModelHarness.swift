@@ -148,7 +148,7 @@ private func interleave<S: Subject>(_ subject: S.Type, _ dice: inout Dice) throw
 
 /// Until nothing is left to do: deadlines that have passed have fired then, since ours comes after them.
 private func rest() throws {
-    try sleep(.zero)
+    try sleep(until: .now)
     try yield()
     try yield()
 }
