@@ -1,36 +1,56 @@
-/// The state of a primitive behind its spin lock.
+/// The state of a primitive behind its spin lock: a handle, so that reaching it costs neither a reference count nor a check
+/// for exclusive access.
 ///
-/// Behind a pointer, because a class's own properties would be checked for exclusive access at each use. Safe: `state` is
-/// touched only between `lock()` and `unlock()`.
+/// Safe: the primitive makes it in its initializer, destroys it when it is freed, and hands it to nobody; `state` is touched only
+/// between `lock()` and `unlock()`.
 @safe
 @usableFromInline
-struct Guarded<State>: ~Copyable, @unchecked Sendable {
-    @usableFromInline let spin = SpinLock()
-    @usableFromInline let pointer: UnsafeMutablePointer<State>
+struct Guarded<State>: @unchecked Sendable {
+    @usableFromInline
+    struct Cell: ~Copyable {
+        @usableFromInline let spin = SpinLock()
+        @usableFromInline var state: State
+
+        @inlinable
+        init(_ state: State) { self.state = state }
+    }
+
+    @usableFromInline let cell: UnsafeMutablePointer<Cell>
 
     @inlinable
     init(_ state: State) {
-        unsafe pointer = .allocate(capacity: 1)
-        unsafe pointer.initialize(to: state)
+        unsafe cell = .allocate(capacity: 1)
+        unsafe cell.initialize(to: Cell(state))
     }
 
-    deinit {
-        unsafe pointer.deinitialize(count: 1)
-        unsafe pointer.deallocate()
+    /// To be called once, when nobody can reach the primitive any more.
+    @inlinable
+    func destroy() {
+        unsafe cell.deinitialize(count: 1)
+        unsafe cell.deallocate()
     }
+
+    /// The lock alone, for code that knows no `State`. Safe: it is the first thing in the cell.
+    @inlinable
+    var spin: UnsafeMutablePointer<SpinLock> {
+        unsafe UnsafeMutableRawPointer(cell).assumingMemoryBound(to: SpinLock.self)
+    }
+
+    /// Orders the locks of several.
+    var address: UInt { unsafe UInt(bitPattern: cell) }
 
     @inlinable
     @inline(__always)
-    func lock() { spin.lock() }
+    func lock() { unsafe spin.pointee.lock() }
 
     @inlinable
     @inline(__always)
-    func unlock() { spin.unlock() }
+    func unlock() { unsafe spin.pointee.unlock() }
 
     @inlinable
     var state: State {
-        @inline(__always) _read { yield unsafe pointer.pointee }
-        @inline(__always) nonmutating _modify { yield unsafe &pointer.pointee }
+        @inline(__always) _read { yield unsafe cell.pointee.state }
+        @inline(__always) nonmutating _modify { yield unsafe &cell.pointee.state }
     }
 
     @inlinable
@@ -38,6 +58,6 @@ struct Guarded<State>: ~Copyable, @unchecked Sendable {
     func withLock<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
         lock()
         defer { unlock() }
-        return try body(&state)
+        return try unsafe body(&cell.pointee.state)
     }
 }
