@@ -1,43 +1,37 @@
 /// The state of a primitive behind its spin lock: a handle, so that reaching it costs neither a reference count nor a check
 /// for exclusive access.
 ///
-/// Safe: the primitive makes it in its initializer, destroys it when it is freed, and hands it to nobody; `state` is touched only
-/// between `lock()` and `unlock()`.
+/// Safe: the primitive makes it in its initializer, destroys it when it is freed, and hands it to nobody; `state` is touched
+/// only between `lock()` and `unlock()`.
 @safe
 @usableFromInline
 struct Guarded<State>: @unchecked Sendable {
-    @usableFromInline
-    struct Cell: ~Copyable {
-        @usableFromInline let spin = SpinLock()
-        @usableFromInline var state: State
-
-        @inlinable
-        init(_ state: State) { self.state = state }
-    }
-
-    @usableFromInline let cell: UnsafeMutablePointer<Cell>
+    /// The lock, for code that knows no `State`. It begins the memory.
+    @usableFromInline let spin: UnsafeMutablePointer<SpinLock>
+    /// Behind the lock, but not of one type with it: the thread sanitizer takes a change of a part for one of the whole.
+    @usableFromInline let storage: UnsafeMutablePointer<State>
 
     @inlinable
     init(_ state: State) {
-        unsafe cell = .allocate(capacity: 1)
-        unsafe cell.initialize(to: Cell(state))
+        let room = 16  // no state needs a coarser alignment
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: room + MemoryLayout<State>.size, alignment: room)
+        unsafe spin = unsafe memory.bindMemory(to: SpinLock.self, capacity: 1)
+        unsafe storage = unsafe (memory + room).bindMemory(to: State.self, capacity: 1)
+        unsafe spin.initialize(to: SpinLock())
+        unsafe storage.initialize(to: state)
     }
 
     /// To be called once, when nobody can reach the primitive any more.
     @inlinable
     func destroy() {
-        unsafe cell.deinitialize(count: 1)
-        unsafe cell.deallocate()
-    }
-
-    /// The lock alone, for code that knows no `State`. Safe: it is the first thing in the cell.
-    @inlinable
-    var spin: UnsafeMutablePointer<SpinLock> {
-        unsafe UnsafeMutableRawPointer(cell).assumingMemoryBound(to: SpinLock.self)
+        unsafe storage.deinitialize(count: 1)
+        unsafe spin.deinitialize(count: 1)
+        unsafe UnsafeMutableRawPointer(spin).deallocate()
     }
 
     /// Orders the locks of several.
-    var address: UInt { unsafe UInt(bitPattern: cell) }
+    var address: UInt { unsafe UInt(bitPattern: spin) }
 
     @inlinable
     @inline(__always)
@@ -49,8 +43,8 @@ struct Guarded<State>: @unchecked Sendable {
 
     @inlinable
     var state: State {
-        @inline(__always) _read { yield unsafe cell.pointee.state }
-        @inline(__always) nonmutating _modify { yield unsafe &cell.pointee.state }
+        @inline(__always) _read { yield unsafe storage.pointee }
+        @inline(__always) nonmutating _modify { yield unsafe &storage.pointee }
     }
 
     @inlinable
@@ -58,6 +52,6 @@ struct Guarded<State>: @unchecked Sendable {
     func withLock<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
         lock()
         defer { unlock() }
-        return try unsafe body(&cell.pointee.state)
+        return try unsafe body(&storage.pointee)
     }
 }
