@@ -39,7 +39,7 @@ final class ExchangeOperation<Element>: SelectOperation {
     /// What was taken; of a giver, what was not given.
     var remaining: Element? { unsafe item.pointee }
 
-    override var identity: UInt { unsafe UInt(bitPattern: exchange.shared.pointer) }
+    override var identity: UInt { exchange.shared.address }
     override var slot: UnsafeMutableRawPointer? { unsafe UnsafeMutableRawPointer(item) }
     override func lock() { exchange.shared.lock() }
     override func unlock() { exchange.shared.unlock() }
@@ -65,7 +65,7 @@ final class EventOperation: SelectOperation {
 
     init(_ event: Event) { self.event = event }
 
-    override var identity: UInt { unsafe UInt(bitPattern: event.shared.pointer) }
+    override var identity: UInt { event.shared.address }
     override func lock() { event.shared.lock() }
     override func unlock() { event.shared.unlock() }
     override func attempt(_ elsewhere: inout WaitToken?) -> Bool { event.shared.state.pass() }
@@ -79,7 +79,7 @@ final class WaiterOperation<Value>: SelectOperation {
 
     init(_ waiter: Waiter<Value>) { self.waiter = waiter }
 
-    override var identity: UInt { unsafe UInt(bitPattern: waiter.shared.pointer) }
+    override var identity: UInt { waiter.shared.address }
     override func lock() { waiter.shared.lock() }
     override func unlock() { waiter.shared.unlock() }
     override func attempt(_ elsewhere: inout WaitToken?) -> Bool { waiter.shared.state.result != nil }

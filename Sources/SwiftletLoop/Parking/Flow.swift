@@ -23,14 +23,17 @@ struct Flow: Hashable, Sendable {
 
     @inlinable
     static var current: Flow {
-        let context = unsafe swiftlet_flow_of(currentThread().pointee.current)!
-        let kind = unsafe UInt32(context.pointee.kind)
-        // A task goes on on other stacks after each suspension; and Swift's pool runs tasks on its threads' own stacks.
-        if kind == SWIFTLET_KIND_TASK.rawValue || kind == SWIFTLET_KIND_ROOT.rawValue,
-            let task = unsafe swiftlet_current_task()
-        {
-            return Flow(bearer: UInt(bitPattern: task), run: .max)
+        @inline(__always)
+        get {
+            let context = unsafe swiftlet_flow_of(currentThread().pointee.current)!
+            let kind = unsafe UInt32(context.pointee.kind)
+            // A task goes on on other stacks after each suspension; and Swift's pool runs tasks on its threads' own stacks.
+            if kind == SWIFTLET_KIND_TASK.rawValue || kind == SWIFTLET_KIND_ROOT.rawValue,
+                let task = unsafe swiftlet_current_task()
+            {
+                return Flow(bearer: UInt(bitPattern: task), run: .max)
+            }
+            return unsafe Flow(bearer: UInt(bitPattern: context), run: context.pointee.run)
         }
-        return unsafe Flow(bearer: UInt(bitPattern: context), run: context.pointee.run)
     }
 }

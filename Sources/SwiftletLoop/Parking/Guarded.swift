@@ -1,36 +1,50 @@
-/// The state of a primitive behind its spin lock.
+/// The state of a primitive behind its spin lock: a handle, so that reaching it costs neither a reference count nor a check
+/// for exclusive access.
 ///
-/// Behind a pointer, because a class's own properties would be checked for exclusive access at each use. Safe: `state` is
-/// touched only between `lock()` and `unlock()`.
+/// Safe: the primitive makes it in its initializer, destroys it when it is freed, and hands it to nobody; `state` is touched
+/// only between `lock()` and `unlock()`.
 @safe
 @usableFromInline
-struct Guarded<State>: ~Copyable, @unchecked Sendable {
-    @usableFromInline let spin = SpinLock()
-    @usableFromInline let pointer: UnsafeMutablePointer<State>
+struct Guarded<State>: @unchecked Sendable {
+    /// The lock, for code that knows no `State`. It begins the memory.
+    @usableFromInline let spin: UnsafeMutablePointer<SpinLock>
+    /// Behind the lock, but not of one type with it: the thread sanitizer takes a change of a part for one of the whole.
+    @usableFromInline let storage: UnsafeMutablePointer<State>
 
     @inlinable
     init(_ state: State) {
-        unsafe pointer = .allocate(capacity: 1)
-        unsafe pointer.initialize(to: state)
+        let room = 16  // no state needs a coarser alignment
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: room + MemoryLayout<State>.size, alignment: room)
+        unsafe spin = unsafe memory.bindMemory(to: SpinLock.self, capacity: 1)
+        unsafe storage = unsafe (memory + room).bindMemory(to: State.self, capacity: 1)
+        unsafe spin.initialize(to: SpinLock())
+        unsafe storage.initialize(to: state)
     }
 
-    deinit {
-        unsafe pointer.deinitialize(count: 1)
-        unsafe pointer.deallocate()
+    /// To be called once, when nobody can reach the primitive any more.
+    @inlinable
+    func destroy() {
+        unsafe storage.deinitialize(count: 1)
+        unsafe spin.deinitialize(count: 1)
+        unsafe UnsafeMutableRawPointer(spin).deallocate()
     }
+
+    /// Orders the locks of several.
+    var address: UInt { unsafe UInt(bitPattern: spin) }
 
     @inlinable
     @inline(__always)
-    func lock() { spin.lock() }
+    func lock() { unsafe spin.pointee.lock() }
 
     @inlinable
     @inline(__always)
-    func unlock() { spin.unlock() }
+    func unlock() { unsafe spin.pointee.unlock() }
 
     @inlinable
     var state: State {
-        @inline(__always) _read { yield unsafe pointer.pointee }
-        @inline(__always) nonmutating _modify { yield unsafe &pointer.pointee }
+        @inline(__always) _read { yield unsafe storage.pointee }
+        @inline(__always) nonmutating _modify { yield unsafe &storage.pointee }
     }
 
     @inlinable
@@ -38,6 +52,6 @@ struct Guarded<State>: ~Copyable, @unchecked Sendable {
     func withLock<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
         lock()
         defer { unlock() }
-        return try body(&state)
+        return try unsafe body(&storage.pointee)
     }
 }

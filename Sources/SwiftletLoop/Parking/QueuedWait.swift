@@ -17,7 +17,7 @@ import SwiftletCoroutines
 @inlinable
 @inline(__always)
 func waitInLine(
-    _ kind: WaitKind, _ lock: borrowing SpinLock, _ node: WaitNodePointer, until deadline: Deadline?,
+    _ kind: WaitKind, _ lock: UnsafeMutablePointer<SpinLock>, _ node: WaitNodePointer, until deadline: Deadline?,
     isShielded: Bool = false, attempt: () -> Bool, enqueue: () -> Void, unlocked: () -> Void = {}, leave: () -> Void
 ) throws -> Bool {
     // A fiber outside all scopes, the common case: nothing to look up, and the lock need not be let go.
@@ -28,7 +28,7 @@ func waitInLine(
         if let context = unsafe wait.context {
             unsafe node.pointee.token = unsafe WaitToken(wait)
             enqueue()
-            lock.unlock()
+            unsafe lock.pointee.unlock()
             unlocked()
             unsafe swiftlet_park_stack(thread, core)
             unsafe context.pointee.parked = nil
@@ -36,7 +36,7 @@ func waitInLine(
             return try unsafe leaveLine(lock, node, CancellationError(), leave)
         }
     }
-    lock.unlock()
+    unsafe lock.pointee.unlock()
     return try unsafe waitInLineWithLimits(
         kind, lock, node, until: deadline, isShielded: isShielded, attempt: attempt, enqueue: enqueue,
         unlocked: unlocked, leave: leave)
@@ -45,19 +45,20 @@ func waitInLine(
 @usableFromInline
 @inline(never)
 func waitInLineWithLimits(
-    _ kind: WaitKind, _ lock: borrowing SpinLock, _ node: WaitNodePointer, until deadline: Deadline?, isShielded: Bool,
+    _ kind: WaitKind, _ lock: UnsafeMutablePointer<SpinLock>, _ node: WaitNodePointer, until deadline: Deadline?,
+    isShielded: Bool,
     attempt: () -> Bool, enqueue: () -> Void, unlocked: () -> Void, leave: () -> Void
 ) throws -> Bool {
     let pending = try unsafe PendingWait(kind, on: currentThread(), until: deadline, isShielded: isShielded)
     unsafe node.pointee.token = pending.token
-    lock.lock()
+    unsafe lock.pointee.lock()
     if attempt() {
-        lock.unlock()
+        unsafe lock.pointee.unlock()
         pending.abandon()
         return true
     }
     enqueue()
-    lock.unlock()
+    unsafe lock.pointee.unlock()
     unlocked()
     do {
         if try pending.finish() == .woken { return true }
@@ -71,12 +72,12 @@ func waitInLineWithLimits(
 @usableFromInline
 @inline(never)
 func leaveLine(
-    _ lock: borrowing SpinLock, _ node: WaitNodePointer, _ error: (any Error)?, _ leave: () -> Void
+    _ lock: UnsafeMutablePointer<SpinLock>, _ node: WaitNodePointer, _ error: (any Error)?, _ leave: () -> Void
 ) throws -> Bool {
-    lock.lock()
+    unsafe lock.pointee.lock()
     let isDecided = unsafe node.pointee.state == .granted || node.pointee.state == .refused
     if !isDecided { leave() }
-    lock.unlock()
+    unsafe lock.pointee.unlock()
     if !isDecided, let error { throw error }
     return isDecided
 }

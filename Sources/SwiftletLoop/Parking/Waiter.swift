@@ -22,6 +22,8 @@ public final class Waiter<Value>: @unchecked Sendable {
 
     public init() {}
 
+    deinit { shared.destroy() }
+
     /// Provides the value. Later results are dropped.
     public func resume(returning value: sending Value) { resume(with: .success(value)) }
 

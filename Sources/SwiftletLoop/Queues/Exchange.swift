@@ -97,6 +97,8 @@ final class Exchange<Element>: @unchecked Sendable {
         shared = Guarded(State(order, capacity: capacity))
     }
 
+    deinit { shared.destroy() }
+
     // MARK: Giving and taking
 
     /// Gives the item if that needs no waiting; what is not given stays.

@@ -29,6 +29,8 @@ public final class Barrier: @unchecked Sendable {
         shared = Guarded(State(parties: self.parties))
     }
 
+    deinit { shared.destroy() }
+
     /// Waits until all have come.
     ///
     /// Cancellation: ends the wait, and so does `timeout`; the others wait for somebody else to come instead.

@@ -32,6 +32,8 @@ public final class CapacityLimiter: @unchecked Sendable {
     /// Makes a limiter with a number of tokens; a negative one counts as zero.
     public init(totalTokens: Int) { shared = Guarded(State(total: max(totalTokens, 0))) }
 
+    deinit { shared.destroy() }
+
     /// How many may have a token at a time. More lets those who wait in; fewer takes nothing away from those who have one.
     public var totalTokens: Int {
         get { shared.withLock { $0.total } }

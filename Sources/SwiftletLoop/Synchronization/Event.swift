@@ -19,6 +19,8 @@ public final class Event: @unchecked Sendable {
     /// Makes an event that is not set, or is.
     public init(isSet: Bool = false) { shared = Guarded(State(isSet: isSet)) }
 
+    deinit { shared.destroy() }
+
     /// It is set: nobody has to wait.
     public var isSet: Bool { shared.withLock { $0.isSet } }
 

@@ -50,6 +50,8 @@ public class OwnedLock: @unchecked Sendable {
 
     init(isReentrant: Bool) { shared = Guarded(State(isReentrant: isReentrant)) }
 
+    deinit { shared.destroy() }
+
     /// Acquires the lock, waiting for its turn.
     ///
     /// Cancellation: ends the wait. A lock that is free is had at once, cancelled or not.

@@ -42,6 +42,8 @@ public class PermitPool: @unchecked Sendable {
 
     init(_ permits: Int) { shared = Guarded(State(available: max(permits, 0))) }
 
+    deinit { shared.destroy() }
+
     /// Acquires a permit, waiting for its turn.
     ///
     /// Cancellation: ends the wait. A permit that is free is had at once, cancelled or not.
