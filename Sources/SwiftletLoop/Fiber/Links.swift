@@ -3,12 +3,14 @@ import SwiftletCoroutines
 import Synchronization
 
 /// What `unlink` takes to take a link back.
-public struct LinkToken: Hashable, Sendable {
+public struct LinkToken: Hashable, Comparable, Sendable {
     private static let last = Atomic<Int>(0)
     private let number: Int
 
     /// Known before the source has heard of the link, whose thread may be another.
     init() { number = LinkToken.last.wrappingAdd(1, ordering: .relaxed).newValue }
+
+    public static func < (left: LinkToken, right: LinkToken) -> Bool { left.number < right.number }
 }
 
 extension AnyFiber {
@@ -130,34 +132,52 @@ extension Fiber {
 
 /// Bodies to call once, in the order in which they were added.
 struct LinkList<Source> {
-    private var links: [(token: LinkToken, body: (Source) throws -> Void)] = []
+    private var links: [(token: LinkToken, body: ((Source) throws -> Void)?)] = []
     /// Those before it have been called.
     private var head = 0
+    private(set) var count = 0
+    /// The tokens come in the order of their numbers, but for races of several threads.
+    private var isSorted = true
 
-    var count: Int { links.count - head }
-
-    mutating func add(_ token: LinkToken, _ body: @escaping (Source) throws -> Void) { links.append((token, body)) }
+    mutating func add(_ token: LinkToken, _ body: @escaping (Source) throws -> Void) {
+        if let last = links.last, token < last.token { isSorted = false }
+        links.append((token, body))
+        count += 1
+    }
 
     /// Answers the body if it has not been called or removed.
     @discardableResult
     mutating func remove(_ token: LinkToken) -> ((Source) throws -> Void)? {
-        guard let index = links.lastIndex(where: { $0.token == token }), index >= head else { return nil }
-        return links.remove(at: index).body
+        guard let index = index(of: token), index >= head, let body = links[index].body else { return nil }
+        count -= 1
+        links[index].body = nil
+        if count == 0 { removeAll() }
+        return body
     }
 
-    mutating func removeAll() {
-        links = []
-        head = 0
+    private func index(of token: LinkToken) -> Int? {
+        guard isSorted else { return links.firstIndex { $0.token == token } }
+        var (low, high) = (0, links.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if links[middle].token < token { low = middle + 1 } else { high = middle }
+        }
+        return low < links.count && links[low].token == token ? low : nil
     }
+
+    mutating func removeAll() { self = LinkList() }
 
     /// The next one to call.
     mutating func next() -> ((Source) throws -> Void)? {
-        guard head < links.count else {
-            removeAll()
-            return nil
+        while head < links.count {
+            head += 1
+            if let body = links[head - 1].body.take() {
+                count -= 1
+                return body
+            }
         }
-        head += 1
-        return links[head - 1].body
+        removeAll()
+        return nil
     }
 
     static func call(_ body: (Source) throws -> Void, with source: Source) {

@@ -33,7 +33,7 @@ func waitInLine(
             unsafe swiftlet_park_stack(thread, core)
             unsafe context.pointee.parked = nil
             if unsafe context.pointee.wait_outcome == WaitOutcome.woken.rawValue { return true }
-            return try unsafe leaveLine(lock, node, CancellationError(), leave)
+            return try unsafe leaveCancelledLine(lock, node, context, leave)
         }
     }
     unsafe lock.pointee.unlock()
@@ -60,24 +60,28 @@ func waitInLineWithLimits(
     enqueue()
     unsafe lock.pointee.unlock()
     unlocked()
-    do {
-        if try pending.finish() == .woken { return true }
-    } catch {
-        return try unsafe leaveLine(lock, node, error, leave)
-    }
-    return try unsafe leaveLine(lock, node, nil, leave)
+    let outcome = pending.end()
+    if outcome == .woken { return true }
+    return try unsafe leaveLine(lock, node, leave) { pending.takeError(of: outcome) }
+}
+
+@usableFromInline
+@inline(never)
+func leaveCancelledLine(
+    _ lock: UnsafeMutablePointer<SpinLock>, _ node: WaitNodePointer, _ context: UnsafeMutablePointer<swiftlet_context>,
+    _ leave: () -> Void
+) throws -> Bool {
+    try unsafe leaveLine(lock, node, leave) { unsafe swiftlet_flow_of(context)!.takeCancellation() }
 }
 
 /// The wait has ended otherwise than by its node. That may have been decided in the meantime: then it stands.
-@usableFromInline
-@inline(never)
-func leaveLine(
-    _ lock: UnsafeMutablePointer<SpinLock>, _ node: WaitNodePointer, _ error: (any Error)?, _ leave: () -> Void
+private func leaveLine(
+    _ lock: UnsafeMutablePointer<SpinLock>, _ node: WaitNodePointer, _ leave: () -> Void, takeError: () -> (any Error)?
 ) throws -> Bool {
     unsafe lock.pointee.lock()
     let isDecided = unsafe node.pointee.state == .granted || node.pointee.state == .refused
     if !isDecided { leave() }
     unsafe lock.pointee.unlock()
-    if !isDecided, let error { throw error }
+    if !isDecided, let error = takeError() { throw error }
     return isDecided
 }

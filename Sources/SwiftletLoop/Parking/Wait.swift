@@ -191,6 +191,13 @@ struct PendingWait {
 
     @usableFromInline
     func finish() throws -> WaitOutcome {
+        let outcome = end()
+        if let error = takeError(of: outcome) { throw error }
+        return outcome
+    }
+
+    /// Parks until the wait is over.
+    func end() -> WaitOutcome {
         let outcome: WaitOutcome
         let isInTask = unsafe swiftlet_current_task() != nil
         if isInTask, !isShielded, unsafe !CancelScope.isShielded(token.wait.thread.pointee.current) {
@@ -200,14 +207,19 @@ struct PendingWait {
         }
         // A flow whose fiber has ended while a greenlet that it let run waited is another's by now.
         if unsafe flow.pointee.parked == token.wait.thread.pointee.current { unsafe flow.pointee.parked = nil }
+        return outcome
+    }
+
+    /// What the waiting stack must throw; once, since the error of a `kill` is taken.
+    func takeError(of outcome: WaitOutcome) -> (any Error)? {
         switch outcome {
-        case .woken, .closed: return outcome
+        case .woken, .closed: return nil
         case .timedOut:
-            guard let limitingScope else { return .timedOut }
+            guard let limitingScope else { return nil }
             limitingScope.expire()
-            throw CancellationError()
-        case .cancelled: throw unsafe flow.takeCancellation()
-        case .deadlocked: throw DeadlockError(report: DeadlockReport.latest)
+            return CancellationError()
+        case .cancelled: return unsafe flow.takeCancellation()
+        case .deadlocked: return DeadlockError(report: DeadlockReport.latest)
         }
     }
 
