@@ -1,8 +1,8 @@
 # What a user runs: run, test, install. What a contributor runs besides: bench, lint, docs, asan, tsan, storm, soak, aarch64.
 PREFIX ?= /usr/local
-SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletAsyncIOTests SwiftletNetTests SwiftletHTTPTests SwiftletProgramTests
+SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletAsyncIOTests SwiftletNetTests SwiftletHTTPTests SwiftletProgramTests
 # What runs on switched stacks. The programs' suite runs other processes, which are what it measures, by the clock.
-SANITIZED := SwiftletCoroutinesTests SwiftletLoopTests SwiftletAsyncIOTests SwiftletNetTests SwiftletHTTPTests
+SANITIZED := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletAsyncIOTests SwiftletNetTests SwiftletHTTPTests
 STATIC := -c release -Xswiftc -static-stdlib --scratch-path .build/static
 
 .PHONY: run test bench lint docs asan tsan storm soak aarch64 fuzz install tools clean

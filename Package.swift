@@ -67,6 +67,9 @@ let package = Package(
         .testTarget(
             name: "SwiftletLoopTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport", "TakeoverProgram"],
             swiftSettings: settings),
+        // Random interleavings of the primitives' operations: processor-bound, so apart from tests that look at the clock.
+        .testTarget(
+            name: "SwiftletModelTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SwiftletAsyncIOTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"],
             swiftSettings: settings),

@@ -1,9 +1,17 @@
 import Glibc
 import Swiftlet
+import TestSupport
 import Testing
 
 /// How long the body takes.
 func elapsed(_ body: () throws -> Void) rethrows -> Duration { try ContinuousClock().measure(body) }
+
+/// What the calling thread has worked meanwhile: other tests run beside it.
+func processorTime(_ body: () throws -> Void) rethrows -> Duration {
+    let before = threadCPUTime()
+    try body()
+    return .nanoseconds(Int64(threadCPUTime() - before))
+}
 
 /// A synchronous pause, called where a task must not see that it parks.
 func nap(_ milliseconds: Int = 1) throws { try sleep(.milliseconds(milliseconds)) }
