@@ -27,7 +27,9 @@ extension UInt64 {
     }
 
     @inline(__always)
-    var tag: ReadyTag { unsafe ReadyTag(rawValue: self & Self.tagMask).unsafelyUnwrapped }
+    // Safe: a tag lies in the low bits of every item, and the cases are numbered from zero without a gap. The initializer
+    // by raw value would be a call at each turn of the loop.
+    var tag: ReadyTag { unsafe unsafeBitCast(UInt8(truncatingIfNeeded: self & Self.tagMask), to: ReadyTag.self) }
 
     @inline(__always)
     var pointer: UnsafeMutableRawPointer {
