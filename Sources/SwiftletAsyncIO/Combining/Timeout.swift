@@ -27,6 +27,8 @@ public func waitFor<A: Awaitable>(_ awaitable: A, timeout: Duration?) async thro
 ///
 /// - Parameters:
 ///   - duration: `nil`: no limit until `reschedule`.
+///   - file: where it begins, for reports.
+///   - line: the same.
 ///   - body: runs in a task of its own, which is cancelled when the time is up.
 /// - Throws: `DeadlineExceeded` when the time ran out; else what the body throws; `LoopError.notRunning`.
 public func withTimeout<Value: Sendable>(

@@ -30,7 +30,12 @@ public final class FiberPool: FiberSet, @unchecked Sendable {
     /// Makes a fiber in the pool, once there is a place.
     ///
     /// Cancellation: ends the wait; nothing is spawned.
-    /// - Parameter timeout: how long to wait for a place at most; zero does not wait.
+    /// - Parameters:
+    ///   - name: how reports call it.
+    ///   - timeout: how long to wait for a place at most; zero does not wait.
+    ///   - file: where it is spawned, for reports.
+    ///   - line: the same.
+    ///   - body: plain synchronous code.
     /// - Throws: `FiberSetError.full`; `CancellationError`; `DeadlockError`.
     @discardableResult
     public func spawn<Value>(
