@@ -135,6 +135,9 @@ func withoutDuplicates<Value>(_ coroutines: [Coroutine<Value>]) -> (distinct: [C
 /// Runs async code that needs a loop on the shared one, for tasks that are on no loop.
 @usableFromInline
 func onSharedLoop<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
-    let loop = try EventLoop.sharedLoop()
-    return try await withTaskExecutorPreference(loop.taskExecutor) { @concurrent in try await body() }
+    try await EventLoop.onLoop { _ in
+        // Synchronous, so that the change of executors is made; see `onLoop`.
+        guard EventLoop.carrier != nil else { throw LoopError.notRunning }
+        return try await body()
+    }
 }
