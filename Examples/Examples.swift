@@ -22,18 +22,18 @@ enum Examples {
             ("e15", "a callback for the end of a task", doneCallback),
             ("e16", "the result of a task", taskResult),
             ("e17", "five tasks, waited for together", waitForFive),
+            ("e18", "the slow server: port, delay, --single", slowServer),
             ("e19", "a client that blocks, in five tasks", blockingRequestsInTasks),
             ("e20", "await on a plain object, and errors that nobody asks for", awaitResponse),
             ("e21", "a client that blocks, in an async function", asynchronousWrapper),
-            ("e18", "the slow server: port, delay, --single", slowServer),
             (
                 "e22", "five requests at once to the slow server",
                 { try requestsInTasks(Settings.number("TASKS", default: 5)) }
             ),
             ("e23", "a hundred of them", { try requestsInTasks(Settings.number("TASKS", default: 100)) }),
+            ("e24", "one request after the other", serialRequests),
             ("e27", "ten random sleeps, gathered on a loop", gatherOnALoop),
             ("e28", "the same through AsyncIO.run", asyncIORun),
-            ("e24", "one request after the other", serialRequests),
         ]
     }
 
