@@ -209,7 +209,8 @@ private enum Context { @TaskLocal static var number = 0 }
         }
     }
 
-    @Test func oneThatIsLeftWhenItsLoopCloses() async throws {
+    @Test(.disabled(if: Sanitizer.isAddress, "the task that stays suspended is what it calls a leak"))
+    func oneThatIsLeftWhenItsLoopCloses() async throws {
         let failures = SharedJournal<LoopFailure>()
         try await onOwnStack { (loop) throws -> Void in
             loop.exceptionHandler = { failures.note($0) }
