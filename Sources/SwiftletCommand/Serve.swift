@@ -11,10 +11,12 @@ struct Serve: ParsableCommand {
     @Option(help: "The address to listen on.")
     var host = "127.0.0.1"
 
-    @Option(help: "The port to listen on; 0 takes a free one.")
+    @Option(parsing: .unconditional, help: "The port to listen on; 0 takes a free one.")
     var port = 5000
 
-    @Option(help: "How long each answer takes, such as 3s or 500ms. (default: 3s)", transform: parseDuration)
+    @Option(
+        parsing: .unconditional, help: "How long each answer takes, such as 3s or 500ms. (default: 3s)",
+        transform: parseDuration)
     var delay = Duration.seconds(3)
 
     @Flag(help: .hidden)

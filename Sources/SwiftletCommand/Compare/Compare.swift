@@ -12,11 +12,12 @@ struct Compare: ParsableCommand {
             memory are that mode's. The serial mode makes a few requests only; its times are scaled.
             """)
 
-    @Option(help: "How many requests each mode makes.")
+    @Option(parsing: .unconditional, help: "How many requests each mode makes.")
     var requests = 100
 
     @Option(
-        help: "How long the server takes for an answer, such as 3s or 500ms. (default: 3s)", transform: parseDuration)
+        parsing: .unconditional, help: "How long the server takes for an answer, such as 3s or 500ms. (default: 3s)",
+        transform: parseDuration)
     var delay = Duration.seconds(3)
 
     @Option(

@@ -103,63 +103,52 @@ final class Exchange<Element>: @unchecked Sendable {
 
     /// Gives the item if that needs no waiting; what is not given stays.
     @inlinable
-    func tryGive(_ item: inout Element?) -> Outcome {
-        var elsewhere: WaitToken?
-        shared.lock()
-        let outcome = shared.state.give(&item, &elsewhere)
-        shared.unlock()
-        elsewhere?.wake()
-        return outcome
-    }
+    func tryGive(_ item: inout Element?) -> Outcome { attempt(&item) { $0.give(&$1, &$2) } }
 
     /// Gives the item, waiting for room or a taker; what is not given stays.
     @inlinable
     func give(_ item: inout Element?, until deadline: Deadline?) throws -> Outcome {
-        var elsewhere: WaitToken?
-        shared.lock()
-        var outcome = shared.state.give(&item, &elsewhere)
-        guard outcome == .mustWait else {
-            shared.unlock()
-            elsewhere?.wake()
-            return outcome
-        }
-        var node = WaitNode()
-        return try unsafe withUnsafeMutablePointer(to: &item) { item in
-            try unsafe withUnsafeMutablePointer(to: &node) { node in
-                unsafe node.pointee.slot = UnsafeMutableRawPointer(item)
-                let isOnTime = try unsafe waitInLine(
-                    kind, shared.spin, node, until: deadline,
-                    attempt: {
-                        outcome = unsafe shared.state.give(&item.pointee, &elsewhere)
-                        return outcome != .mustWait
-                    },
-                    enqueue: { unsafe shared.state.givers.append(node) },
-                    leave: { unsafe shared.state.givers.remove(node) })
-                elsewhere?.wake()
-                if outcome != .mustWait { return outcome }
-                if unsafe node.pointee.state == .refused { return .closed }
-                return isOnTime ? .done : .timedOut
-            }
-        }
+        try unsafe move(
+            &item, until: deadline, by: { $0.give(&$1, &$2) }, enqueue: { unsafe $0.givers.append($1) },
+            leave: { unsafe $0.givers.remove($1) })
     }
 
     /// Takes an item if that needs no waiting.
     @inlinable
-    func tryTake(_ item: inout Element?) -> Outcome {
+    func tryTake(_ item: inout Element?) -> Outcome { attempt(&item) { $0.take(&$1, &$2) } }
+
+    /// Takes an item, waiting for one.
+    @inlinable
+    func take(_ item: inout Element?, until deadline: Deadline?) throws -> Outcome {
+        try unsafe move(
+            &item, until: deadline, by: { $0.take(&$1, &$2) }, enqueue: { unsafe $0.takers.append($1) },
+            leave: { unsafe $0.takers.remove($1) })
+    }
+
+    /// A step of giving or taking, under the lock: the item of the caller, and whom to wake afterwards.
+    @usableFromInline typealias Step = (inout State, inout Element?, inout WaitToken?) -> Outcome
+
+    @inlinable
+    @inline(__always)
+    func attempt(_ item: inout Element?, _ step: Step) -> Outcome {
         var elsewhere: WaitToken?
         shared.lock()
-        let outcome = shared.state.take(&item, &elsewhere)
+        let outcome = step(&shared.state, &item, &elsewhere)
         shared.unlock()
         elsewhere?.wake()
         return outcome
     }
 
-    /// Takes an item, waiting for one.
+    /// Gives or takes, waiting in line where the first attempt finds nobody to deal with.
     @inlinable
-    func take(_ item: inout Element?, until deadline: Deadline?) throws -> Outcome {
+    @inline(__always)
+    func move(
+        _ item: inout Element?, until deadline: Deadline?, by step: Step,
+        enqueue: (inout State, WaitNodePointer) -> Void, leave: (inout State, WaitNodePointer) -> Void
+    ) throws -> Outcome {
         var elsewhere: WaitToken?
         shared.lock()
-        var outcome = shared.state.take(&item, &elsewhere)
+        var outcome = step(&shared.state, &item, &elsewhere)
         guard outcome == .mustWait else {
             shared.unlock()
             elsewhere?.wake()
@@ -172,11 +161,10 @@ final class Exchange<Element>: @unchecked Sendable {
                 let isOnTime = try unsafe waitInLine(
                     kind, shared.spin, node, until: deadline,
                     attempt: {
-                        outcome = unsafe shared.state.take(&item.pointee, &elsewhere)
+                        outcome = unsafe step(&shared.state, &item.pointee, &elsewhere)
                         return outcome != .mustWait
                     },
-                    enqueue: { unsafe shared.state.takers.append(node) },
-                    leave: { unsafe shared.state.takers.remove(node) })
+                    enqueue: { unsafe enqueue(&shared.state, node) }, leave: { unsafe leave(&shared.state, node) })
                 elsewhere?.wake()
                 if outcome != .mustWait { return outcome }
                 if unsafe node.pointee.state == .refused { return .closed }
