@@ -84,9 +84,13 @@ import Testing
         struct Broken: Error { let port: Int }
         ReportLog.begin()
         try await onLoop {
+            let (slowHasBegun, slowMayEnd) = (Event(), Event())
             let server = DatagramServer(limit: 10) { datagram, socket in
                 if datagram.text == "fail" { throw Broken(port: datagram.sender.port) }
-                if datagram.text == "slow" { try sleep(.milliseconds(20)) }
+                if datagram.text == "slow" {
+                    slowHasBegun.set()
+                    _ = try slowMayEnd.wait()
+                }
                 try socket.send("got \(datagram.text)", to: datagram.sender)
             }
             try server.start()
@@ -95,11 +99,15 @@ import Testing
             try client.send("slow")
             try client.send("fast")
             #expect(try client.receive(until: .after(.seconds(50))).text == "got fast")
+            slowMayEnd.set()
             #expect(try client.receive(until: .after(.seconds(50))).text == "got slow")
             #expect(ReportLog.reports(containing: "a datagram from \(client.localAddress) threw Broken").count == 1)
             // What was taken in is still answered.
+            slowHasBegun.clear()
+            slowMayEnd.clear()
             try client.send("slow")
-            try sleep(.milliseconds(5))
+            try slowHasBegun.wait()
+            spawn { slowMayEnd.set() }  // runs when `stop` waits
             try server.stop(timeout: .seconds(50))
             #expect(try client.receive(until: .after(.seconds(50))).text == "got slow")
             try client.send("fast")
