@@ -3,14 +3,14 @@ import Swiftlet
 
 /// A client's connection to one server: sends a request and reads its answer, one at a time.
 final class ClientConnection: @unchecked Sendable {
-    let socket: TCPConnection
+    let socket: any ByteStream
     let input = InputBuffer()
     let opened = Deadline.now
     /// Since when it has been waiting for another request.
     var idleSince = Deadline.now
     var isReused = false
 
-    init(_ socket: TCPConnection) { self.socket = socket }
+    init(_ socket: any ByteStream) { self.socket = socket }
 
     func close() { socket.close() }
 

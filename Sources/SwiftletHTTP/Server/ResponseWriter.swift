@@ -7,7 +7,7 @@ struct ResponseWriter {
     /// well.
     private static let copiedSize = 16 * 1024
 
-    let socket: TCPConnection
+    let socket: any ByteStream
     let date: DateField
 
     /// Writes a response.

@@ -4,7 +4,7 @@ import SwiftletCoroutines
 
 /// A server's connection to one client: reads a request, has it handled, answers, and so on in order. In one fiber.
 final class ServerConnection {
-    private let socket: TCPConnection
+    private let socket: any ByteStream
     private unowned let worker: ServerWorker
     private let configuration: HTTPServer.Configuration
     private let input = InputBuffer()
@@ -14,7 +14,7 @@ final class ServerConnection {
     /// The fiber that serves it.
     var fiber: AnyFiber?
 
-    init(_ socket: TCPConnection, worker: ServerWorker) {
+    init(_ socket: any ByteStream, worker: ServerWorker) {
         self.socket = socket
         self.worker = worker
         configuration = worker.configuration

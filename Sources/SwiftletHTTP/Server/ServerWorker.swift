@@ -22,7 +22,7 @@ final class ServerWorker: @unchecked Sendable {
     /// Accepts until the listener is closed.
     func accept() throws {
         while true {
-            let socket: TCPConnection
+            let socket: any ByteStream
             do {
                 socket = try listener.accept()
             } catch let error as SocketError where error.reason == .closed {

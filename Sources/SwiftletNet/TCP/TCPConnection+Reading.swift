@@ -47,7 +47,7 @@ extension TCPConnection {
     }
 
     /// Waits until something can be read: bytes, the end, or an error. On a plain thread it returns at once.
-    package func waitForInput(until deadline: Deadline? = nil) throws {
+    public func waitForInput(until deadline: Deadline? = nil) throws {
         do {
             try descriptor.waitUnlessReady(.reading, until: nearest(deadline, readTimeout))
         } catch {

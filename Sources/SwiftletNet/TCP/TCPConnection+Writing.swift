@@ -3,25 +3,6 @@ import Glibc
 public import SwiftletLoop
 
 extension TCPConnection {
-    /// Writes all of the bytes.
-    ///
-    /// Cancellation: ends the wait; a part may have been written.
-    /// - Parameters:
-    ///   - bytes: what to write.
-    ///   - deadline: when to give up; `writeTimeout` counts as well.
-    /// - Throws: `SocketError`; `CancellationError`.
-    public func write(_ bytes: [UInt8], until deadline: Deadline? = nil) throws {
-        try bytes.withUnsafeBytes { try send($0, until: deadline) }
-    }
-
-    /// Writes all of a text, as UTF-8.
-    ///
-    /// Cancellation: ends the wait; a part may have been written.
-    /// - Throws: `SocketError`; `CancellationError`.
-    public func write(_ text: String, until deadline: Deadline? = nil) throws {
-        try send(text, until: deadline)
-    }
-
     /// Writes all of the bytes in memory of the caller's, which stays as it is meanwhile.
     ///
     /// Cancellation: ends the wait; a part may have been written.
@@ -30,14 +11,14 @@ extension TCPConnection {
         try send(bytes, until: deadline)
     }
 
-    /// Writes all of two arrays behind each other, with one call to the kernel if it takes them.
+    /// Writes all of two pieces of memory behind each other, with one call to the kernel if it takes them.
     ///
     /// Cancellation: ends the wait; a part may have been written.
     /// - Throws: `SocketError`; `CancellationError`.
-    public func write(_ first: [UInt8], _ second: [UInt8], until deadline: Deadline? = nil) throws {
-        try first.withUnsafeBytes { first in
-            try second.withUnsafeBytes { try send(first, $0, until: deadline) }
-        }
+    public func write(
+        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, until deadline: Deadline? = nil
+    ) throws {
+        try send(first, second, until: deadline)
     }
 
     func send(_ text: String, until deadline: Deadline?) throws {

@@ -16,7 +16,7 @@ public import SwiftletLoop
 /// that waits on it, so it is cheapest where it stays. While somebody waits on it on one loop, waiting on another throws a
 /// `SocketError`. It is closed by `close()` or with the last reference. Closing
 /// wakes who waits on a loop; a plain thread that blocks is not woken.
-public final class TCPConnection: Sendable {
+public final class TCPConnection: ByteStream {
     let descriptor: Descriptor
     /// The other side.
     public let remoteAddress: SocketAddress
@@ -151,7 +151,7 @@ public final class TCPConnection: Sendable {
     public var isClosed: Bool { descriptor.isClosed }
 
     /// Something can be read at once: bytes, the end, or an error. One call to the kernel; nothing is taken.
-    package var hasInput: Bool { swiftlet_socket_has_input(descriptor.number) }
+    public var hasInput: Bool { swiftlet_socket_has_input(descriptor.number) }
 
     // MARK: Ending
 
@@ -166,7 +166,8 @@ public final class TCPConnection: Sendable {
     /// Closes the connection and wakes whoever waits on it with an error. Closing twice does nothing.
     public func close() { descriptor.close() }
 
-    var peerName: String { host.map { "\($0) (\(remoteAddress))" } ?? remoteAddress.description }
+    /// The name that was connected to, with the address: as errors name the other side.
+    public var peerName: String { host.map { "\($0) (\(remoteAddress))" } ?? remoteAddress.description }
 
     func failure(_ operation: SocketError.Operation, _ status: some SignedInteger) -> SocketError {
         let errno = CInt(-status)

@@ -1,7 +1,7 @@
-import Swiftlet
+package import SwiftletLoop
 
 /// What has come over a connection and has not been used yet. Used by one stack at a time.
-final class InputBuffer {
+package final class InputBuffer {
     private static let smallCapacity = 16 * 1024
     private static let largeCapacity = 64 * 1024
 
@@ -10,18 +10,20 @@ final class InputBuffer {
     private var start = 0
     private var end = 0
 
+    package init() {}
+
     deinit { storage?.deallocate() }
 
     /// The unused bytes. Valid until the next call of `fill`.
-    var bytes: UnsafeBufferPointer<UInt8> {
+    package var bytes: UnsafeBufferPointer<UInt8> {
         guard let storage else { return UnsafeBufferPointer(start: nil, count: 0) }
         return UnsafeBufferPointer(start: storage + start, count: end - start)
     }
 
-    var isEmpty: Bool { start == end }
+    package var isEmpty: Bool { start == end }
 
     /// Drops bytes from the front.
-    func consume(_ count: Int) {
+    package func consume(_ count: Int) {
         start += count
         if start == end {
             start = 0
@@ -32,15 +34,15 @@ final class InputBuffer {
     /// Reads more bytes behind the others.
     ///
     /// - Returns: how many; 0 at the end of the stream.
-    func fill(from connection: TCPConnection, until deadline: Deadline?) throws -> Int {
+    package func fill(from stream: any ByteStream, until deadline: Deadline?) throws -> Int {
         if storage == nil || isEmpty {
             // Who waits for nothing yet holds no memory: ten thousand idle connections would hold 160 MB.
             release()
-            try connection.waitForInput(until: deadline)
+            try stream.waitForInput(until: deadline)
         }
         makeRoom()
         let space = UnsafeMutableRawBufferPointer(start: storage! + end, count: capacity - end)
-        let count = try connection.read(into: space, until: deadline)
+        let count = try stream.read(into: space, until: deadline)
         end += count
         return count
     }
@@ -65,37 +67,5 @@ final class InputBuffer {
         storage?.deallocate()
         storage = nil
         (capacity, start, end) = (0, 0, 0)
-    }
-
-    /// Reads a body to its end.
-    ///
-    /// - Parameter deadline: asked before each read.
-    /// - Throws: `HTTPParseError`; `SocketError`; `CancellationError`.
-    func readBody(
-        _ framing: BodyFraming, limits: HTTPLimits, from connection: TCPConnection, until deadline: () -> Deadline?
-    ) throws -> [UInt8] {
-        var decoder = try BodyDecoder(framing: framing, limits: limits)
-        var body: [UInt8] = []
-        if case .length(let length) = framing {
-            // A promise costs its sender nothing, so no more than a megabyte is taken for it beforehand.
-            body.reserveCapacity(min(length, 1 << 20))
-        }
-        while true {
-            let bytes = bytes
-            switch try decoder.next(in: bytes.span) {
-            case .data(let range):
-                body.append(contentsOf: bytes[range])
-                consume(range.upperBound)
-            case .incomplete(let consumed):
-                consume(consumed)
-                if try fill(from: connection, until: deadline()) == 0 {
-                    try decoder.finish()
-                    return body
-                }
-            case .end(let consumed):
-                consume(consumed)
-                return body
-            }
-        }
     }
 }
