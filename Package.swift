@@ -24,6 +24,8 @@ let package = Package(
         .library(name: "SwiftletLoop", targets: ["SwiftletLoop"]),
         .library(name: "SwiftletAsyncIO", targets: ["SwiftletAsyncIO"]),
         .library(name: "SwiftletHTTP", targets: ["SwiftletHTTP"]),
+        .library(name: "SwiftletInterpose", targets: ["SwiftletInterpose"]),
+        .library(name: "SwiftletPreload", type: .dynamic, targets: ["CInterpose"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
     dependencies: [
@@ -44,6 +46,11 @@ let package = Package(
             name: "Swiftlet", dependencies: ["SwiftletAsyncIO", "SwiftletCoroutines", "SwiftletLoop", "SwiftletNet"],
             swiftSettings: settings),
         .target(name: "SwiftletHTTP", dependencies: ["Swiftlet", httpTypes], swiftSettings: settings),
+        // Stands alone: it is also a library that is loaded before a program.
+        .target(name: "CInterpose"),
+        .target(
+            name: "SwiftletInterpose", dependencies: ["CInterpose", "CSwiftlet", "SwiftletLoop"],
+            swiftSettings: settings),
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
@@ -52,12 +59,16 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP"], path: "Examples",
+            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInterpose"], path: "Examples",
             swiftSettings: settings),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
+        .target(name: "CInterposeTestSupport", path: "Tests/CInterposeTestSupport"),
         .executableTarget(
             name: "TakeoverProgram", dependencies: ["CSwiftlet", "Swiftlet"], path: "Tests/TakeoverProgram",
             swiftSettings: settings),
+        // Not linked with SwiftletInterpose: for `swiftlet run`.
+        .executableTarget(
+            name: "PreloadProgram", dependencies: ["Swiftlet"], path: "Tests/PreloadProgram", swiftSettings: settings),
         .target(
             name: "TestSupport", dependencies: ["CSwiftlet", "Swiftlet"], path: "Tests/TestSupport",
             swiftSettings: settings),
@@ -79,9 +90,13 @@ let package = Package(
             name: "SwiftletHTTPTests",
             dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes],
             swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletInterposeTests",
+            dependencies: ["CInterposeTestSupport", "Swiftlet", "SwiftletInterpose", "TestSupport"],
+            swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
-            name: "SwiftletProgramTests", dependencies: ["SwiftletExamples", "SwiftletCommand"],
+            name: "SwiftletProgramTests", dependencies: ["SwiftletExamples", "SwiftletCommand", "PreloadProgram"],
             swiftSettings: settings),
     ]
 )

@@ -14,5 +14,6 @@
 #include "swiftlet_socket.h"
 #include "swiftlet_backtrace.h"
 #include "swiftlet_signal.h"
+#include "swiftlet_foreign.h"
 
 #endif
