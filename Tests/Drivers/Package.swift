@@ -27,9 +27,7 @@ let package = Package(
         .target(name: "DriverServers", swiftSettings: settings),
         .executableTarget(
             name: "DriverExamples",
-            dependencies: swiftlet + [
-                "CPostgres", "CRedis", "CCurl", .product(name: "SwiftletHTTP", package: "swiftlet"),
-            ],
+            dependencies: swiftlet + ["CPostgres", "CRedis", "CCurl"],
             swiftSettings: settings),
         .executableTarget(name: "FiberHost", dependencies: swiftlet, swiftSettings: settings),
         .testTarget(

@@ -3,7 +3,6 @@ import CPostgres
 import CRedis
 import Glibc
 import Swiftlet
-import SwiftletHTTP
 import SwiftletInterpose
 
 /// Plain C drivers in fibers and tasks: `swift run DriverExamples queries`.
@@ -11,9 +10,9 @@ import SwiftletInterpose
 /// The servers are those that the drivers' own settings name: `PGHOST` and so on for PostgreSQL, `REDIS_PORT` for Redis.
 @main
 enum DriverExamples {
-    static let all: [(name: String, run: () throws -> Void)] = [
-        ("queries", twoHundredQueries), ("pool", poolOverRedis), ("transfers", transfers), ("handler", handler),
-    ]
+    static var all: [(name: String, run: () throws -> Void)] {
+        [("queries", twoHundredQueries), ("pool", poolOverRedis), ("transfers", transfers)]
+    }
 
     static func main() throws {
         patchAll()
@@ -101,17 +100,5 @@ func transfers() throws {
             }
         }
         print(try joinAll(fibers).map { try $0.get() })
-    }
-}
-
-/// A server whose handler is asynchronous code, in the style of Vapor's, and calls the blocking driver inside a task.
-func handler() throws {
-    @Sendable func answer() async throws -> String { try ask("SELECT now()") + "\n" }
-    let server = HTTPServer()
-    server.get("/") { _ in try blockOn { try await answer() } }
-    try EventLoop.run {
-        try server.start()
-        print("http://127.0.0.1:\(server.port)/")
-        try EventLoop.current.runForever()
     }
 }
