@@ -8,6 +8,8 @@ public struct HTTPServerResponse: Sendable, ExpressibleByStringInterpolation {
     public var status: HTTPResponse.Status
     public var headers: HTTPFields
     public var body: [UInt8]
+    /// What happens to the connection behind a 101.
+    var takeOver: (@Sendable (HTTPServerUpgrade) throws -> Void)?
 
     /// An answer of bytes.
     ///

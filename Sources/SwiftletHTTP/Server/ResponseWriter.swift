@@ -36,7 +36,9 @@ struct ResponseWriter {
             bytes.append(contentsOf: "\r\n".utf8)
         }
         bytes.append(contentsOf: date.line)
-        if !keepsAlive {
+        if code == 101 {
+            bytes.append(contentsOf: "Connection: Upgrade\r\n".utf8)
+        } else if !keepsAlive {
             bytes.append(contentsOf: "Connection: close\r\n".utf8)
         } else if version < .http11 {
             bytes.append(contentsOf: "Connection: keep-alive\r\n".utf8)

@@ -13,6 +13,8 @@ final class ServerConnection {
     private(set) var isIdle = true
     /// The fiber that serves it.
     var fiber: AnyFiber?
+    /// Who has taken the connection over.
+    private var upgrade: HTTPServerUpgrade?
 
     init(_ socket: any ByteStream, worker: ServerWorker) {
         self.socket = socket
@@ -22,7 +24,11 @@ final class ServerConnection {
         socket.writeTimeout = configuration.writeTimeout
     }
 
-    func close() { socket.close() }
+    /// The server is about to stop.
+    func stop() {
+        if isIdle { socket.close() }
+        upgrade?.stop()
+    }
 
     /// Serves until one side has had enough.
     func serve() {
@@ -92,6 +98,11 @@ final class ServerConnection {
             response = self.response(to: match, query)
         }
         let closes = response.headers[.connection]?.lowercased() == "close"
+        if let takeOver = response.takeOver {
+            try write(response, to: head, keepsAlive: true, began)
+            try handOver(to: takeOver, of: head)
+            return false
+        }
         let keepsAlive = head.keepsAlive && !closes && !worker.isStopping
         try write(response, to: head, keepsAlive: keepsAlive, began)
         return keepsAlive
@@ -121,6 +132,20 @@ final class ServerConnection {
             if error is CancellationError { try checkCancellation() }
             Report(.handlerError, "the handler of \(request.method.rawValue) \(request.path) threw \(error)").post()
             return .plain(.internalServerError)
+        }
+    }
+
+    private func handOver(to takeOver: (HTTPServerUpgrade) throws -> Void, of head: RequestHead) throws {
+        let upgrade = HTTPServerUpgrade(stream: socket, input: input, isStopping: worker.isStopping)
+        self.upgrade = upgrade
+        defer { self.upgrade = nil }
+        do {
+            try takeOver(upgrade)
+        } catch let error as SocketError where error.isDisconnection || error.reason == .closed {
+            // Peers come and go.
+        } catch {
+            if error is CancellationError { try checkCancellation() }
+            Report(.handlerError, "what took over the connection of \(head.request.path ?? "") threw \(error)").post()
         }
     }
 

@@ -47,7 +47,7 @@ final class ServerWorker: @unchecked Sendable {
     func stop(grace: Duration) throws {
         isStopping = true
         listener.close()
-        for connection in connections.values where connection.isIdle { connection.close() }
+        for connection in connections.values { connection.stop() }
         if try isDrained(within: grace) { return }
         for connection in connections.values { connection.fiber?.cancel() }
         // Whoever ignores even that for a second is left behind.
