@@ -26,6 +26,11 @@ let package = Package(
         .library(name: "SwiftletHTTP", targets: ["SwiftletHTTP"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
+    traits: [
+        .default(enabledTraits: ["TLS", "Zlib"]),
+        .trait(name: "TLS", description: "TLS and https by OpenSSL: needs libssl-dev"),
+        .trait(name: "Zlib", description: "gzip and deflate: needs zlib1g-dev"),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
@@ -34,8 +39,17 @@ let package = Package(
         .target(name: "CSwiftlet"),
         .target(name: "SwiftletCoroutines", dependencies: ["CSwiftlet"], swiftSettings: strict),
         .target(name: "SwiftletLoop", dependencies: ["CSwiftlet", "SwiftletCoroutines"], swiftSettings: strict),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(
-            name: "SwiftletNet", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
+            name: "CSwiftletTLS", dependencies: [.target(name: "COpenSSL", condition: .when(traits: ["TLS"]))],
+            cSettings: [.define("SWIFTLET_TLS", .when(traits: ["TLS"]))]),
+        .target(
+            name: "SwiftletNet",
+            dependencies: [
+                "CSwiftlet", "SwiftletCoroutines", "SwiftletLoop",
+                .target(name: "COpenSSL", condition: .when(traits: ["TLS"])),
+                .target(name: "CSwiftletTLS", condition: .when(traits: ["TLS"])),
+            ],
             swiftSettings: settings),
         .target(
             name: "SwiftletAsyncIO", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
