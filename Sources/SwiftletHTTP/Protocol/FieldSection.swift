@@ -17,6 +17,17 @@ struct FieldSection {
 
     /// Parses one line and returns its field, which the caller appends or keeps for itself.
     mutating func parse(_ line: Span<UInt8>, kind: LineKind) throws(HTTPParseError) -> HTTPField {
+        let (nameEnd, value) = try check(line, kind: kind)
+        guard let field = Self.field(line, nameEnd, value) else { throw nameFault(line, kind: kind) }
+        return field
+    }
+
+    /// Checks one line and counts it.
+    ///
+    /// - Returns: where its name ends, and where its value lies.
+    mutating func check(
+        _ line: Span<UInt8>, kind: LineKind
+    ) throws(HTTPParseError) -> (nameEnd: Int, value: Range<Int>) {
         guard lineCount < countLimit else {
             throw HTTPParseError(.tooManyFields, "there are more than \(countLimit) field lines")
         }
@@ -24,19 +35,39 @@ struct FieldSection {
         guard let colon = line.firstIndex(where: { !$0.isTokenCharacter }), colon > 0, line[colon] == .colon else {
             throw nameFault(line, kind: kind)
         }
-        let valueBytes = line.extracting(line.trimmingBlanks((colon + 1)..<line.count))
-        if let index = valueBytes.firstIndex(where: { !$0.isFieldValueCharacter }) {
+        let value = line.trimmingBlanks((colon + 1)..<line.count)
+        if let index = line.extracting(value).firstIndex(where: { !$0.isFieldValueCharacter }) {
             throw HTTPParseError(
                 .invalidFieldValue,
-                "\(kind) (\(String(ascii: line.extracting(0..<colon)))) has \(valueBytes[index].quoted) in its value")
+                "\(kind) (\(String(ascii: line.extracting(0..<colon)))) has "
+                    + "\(line[value.lowerBound + index].quoted) in its value")
         }
-        guard let name = HTTPField.Name(String(ascii: line.extracting(0..<colon))) else {
-            throw nameFault(line, kind: kind)
-        }
-        if let text = String(validating: valueBytes) {
-            return HTTPField(name: name, value: text)
-        }
+        return (colon, value)
+    }
+
+    /// The field of a line that was checked.
+    private static func field(_ line: Span<UInt8>, _ nameEnd: Int, _ value: Range<Int>) -> HTTPField? {
+        guard let name = HTTPField.Name(String(ascii: line.extracting(0..<nameEnd))) else { return nil }
+        let valueBytes = line.extracting(value)
+        if let text = String(validating: valueBytes) { return HTTPField(name: name, value: text) }
         return HTTPField(name: name, value: Array(copying: valueBytes))
+    }
+
+    /// The fields of lines that were checked, each with its line ending.
+    static func fields(ofChecked lines: Span<UInt8>) -> HTTPFields {
+        var fields = HTTPFields()
+        var start = 0
+        while start < lines.count {
+            var end = start
+            while lines[end] != .lineFeed { end += 1 }
+            let line = lines.extracting(start..<(end - 1))
+            let nameEnd = line.firstIndex { $0 == .colon } ?? 0
+            if let field = field(line, nameEnd, line.trimmingBlanks((nameEnd + 1)..<line.count)) {
+                fields.append(field)
+            }
+            start = end + 1
+        }
+        return fields
     }
 
     /// Adds a field.
