@@ -28,8 +28,11 @@ struct FramingFields: Sendable, Hashable {
     private var transferCodings = 0
 
     /// Reads the three fields that matter and refuses everything that two readers could understand differently.
-    init(_ fields: HTTPFields, version: HTTPVersion) throws(HTTPParseError) {
+    ///
+    /// - Parameter asksToPersist: a Connection field that is not among the fields did so.
+    init(_ fields: HTTPFields, version: HTTPVersion, asksToPersist: Bool = false) throws(HTTPParseError) {
         self.init()
+        self.asksToPersist = asksToPersist
         for field in fields { try note(field.name.canonicalName.utf8.span, field.value.utf8.span) }
         try finish(version)
     }

@@ -134,10 +134,10 @@ package struct ResponseHeadParser {
     }
 
     private mutating func note(_ line: Span<UInt8>, kind: LineKind) throws(HTTPParseError) {
-        let (nameEnd, value) = try section.check(line, kind: kind)
-        let name = line.extracting(0..<nameEnd)
-        try framing.note(name, line.extracting(value))
-        switch nameEnd {
+        let parts = try section.check(line, kind: kind)
+        let name = line.extracting(parts.name)
+        try framing.note(name, line.extracting(parts.value))
+        switch name.count {
         case 10 where name.equalsIgnoringCase("set-cookie"): notes.insert(.setCookie)
         case 16 where name.equalsIgnoringCase("content-encoding"): notes.insert(.contentEncoding)
         default: break

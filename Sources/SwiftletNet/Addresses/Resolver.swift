@@ -26,7 +26,6 @@ public enum Resolver {
     ///
     /// Cancellation: ends the wait; the lookup runs to its end and its result is dropped.
     /// - Throws: `ResolverError`; `DeadlineExceeded`; `CancellationError`.
-    @concurrent
     public static func addresses(
         of host: String, port: Int, until deadline: Deadline? = nil
     ) async throws -> [SocketAddress] {

@@ -107,7 +107,6 @@ public final class DatagramServer: @unchecked Sendable {
     /// Stops receiving and waits for the handlers, from a task; those that have not ended in time are killed.
     ///
     /// Cancellation: kills the handlers at once.
-    @concurrent
     public func stop(timeout: Duration = .seconds(1)) async throws {
         try await parkInTask { try self.serving.withLock { $0 }?.crew.stop(timeout: timeout) }
     }

@@ -8,7 +8,6 @@ extension TCPConnection {
     ///
     /// Cancellation: ends the attempt; nothing stays open.
     /// - Throws: `ResolverError`; `SocketError` of the last address that was tried; `CancellationError`.
-    @concurrent
     public static func connect(
         to host: String, port: Int, timeout: Duration? = .seconds(30)
     ) async throws -> TCPConnection {
@@ -31,7 +30,6 @@ extension TCPConnection {
     ///
     /// Cancellation: ends the wait; no byte is lost.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public func read(upTo limit: Int, until deadline: Deadline? = nil) async throws -> [UInt8] {
         try await parkInTask { try self.receive(upTo: limit, until: deadline) }
     }
@@ -40,7 +38,6 @@ extension TCPConnection {
     ///
     /// Cancellation: ends the wait; what had come of them is lost.
     /// - Throws: `SocketError`, with `unexpectedEnd` when the peer ends before; `CancellationError`.
-    @concurrent
     public func readExactly(_ count: Int, until deadline: Deadline? = nil) async throws -> [UInt8] {
         try await parkInTask { try self.receiveExactly(count, until: deadline) }
     }
@@ -49,7 +46,6 @@ extension TCPConnection {
     ///
     /// Cancellation: ends the wait; what had come is lost.
     /// - Throws: `SocketError`, with `EMSGSIZE` when more than `limit` bytes come; `CancellationError`.
-    @concurrent
     public func readToEnd(limit: Int = .max, until deadline: Deadline? = nil) async throws -> [UInt8] {
         try await parkInTask { try self.receiveToEnd(limit: limit, until: deadline) }
     }
@@ -58,7 +54,6 @@ extension TCPConnection {
     ///
     /// Cancellation: ends the wait; a part may have been written.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public func write(_ bytes: [UInt8], until deadline: Deadline? = nil) async throws {
         try await parkInTask { try bytes.withUnsafeBytes { try self.send($0, until: deadline) } }
     }
@@ -67,7 +62,6 @@ extension TCPConnection {
     ///
     /// Cancellation: ends the wait; a part may have been written.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public func write(_ text: String, until deadline: Deadline? = nil) async throws {
         try await parkInTask { try self.send(text, until: deadline) }
     }

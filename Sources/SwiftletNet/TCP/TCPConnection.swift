@@ -166,6 +166,15 @@ public final class TCPConnection: ByteStream {
     /// Closes the connection and wakes whoever waits on it with an error. Closing twice does nothing.
     public func close() { descriptor.close() }
 
+    /// Has a closure called on this loop when the peer ends its side, or the connection breaks.
+    public func observeEnd(_ observer: @escaping (_ isBroken: Bool) -> Void) throws {
+        do {
+            try descriptor.observeEnd(observer)
+        } catch {
+            throw SocketError.translate(error, .read, peerName)
+        }
+    }
+
     /// The name that was connected to, with the address: as errors name the other side.
     public var peerName: String { host.map { "\($0) (\(remoteAddress))" } ?? remoteAddress.description }
 

@@ -60,7 +60,6 @@ public final class TCPListener: Sendable {
     ///
     /// Cancellation: ends the wait; no connection is lost.
     /// - Throws: `SocketError`, with `closed` once the listener is closed; `CancellationError`.
-    @concurrent
     public func accept(until deadline: Deadline? = nil) async throws -> TCPConnection {
         try await parkInTask { try self.acceptNext(until: deadline) }
     }
@@ -84,12 +83,11 @@ public final class TCPListener: Sendable {
     ///
     /// Cancellation: ends the wait for further connections; tasks that were started go on.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public func serve(_ handler: @escaping @Sendable (TCPConnection) async throws -> Void) async throws {
         try await parkInTask {
-            let executor = try EventLoop.current.taskExecutor
+            let loop = try EventLoop.current
             try self.acceptEach { connection in
-                Task(executorPreference: executor) {
+                loop.makeTask {
                     do {
                         try await handler(connection)
                         connection.close()
