@@ -14,6 +14,7 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         case bind
         case receive
         case send
+        case handshake = "TLS handshake"
     }
 
     /// Why it failed.
@@ -67,6 +68,7 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         case .listen, .accept, .bind: "at"
         case .read, .receive: "from"
         case .connect, .write, .closeWriting, .send: "to"
+        case .handshake: "with"
         }
     }
 
