@@ -20,6 +20,18 @@ import Testing
         }
     }
 
+    @Test func joinAllInACancelledScopeThrowsAtOnce() async throws {
+        try await onLoop { () throws -> Void in
+            let fibers = (0..<2).map { _ in spawn { try sleep(.seconds(1000)) } }
+            try withCancelScope { scope in
+                scope.cancel()
+                #expect(throws: CancellationError.self) { try joinAll(fibers) }
+            }
+            for fiber in fibers { fiber.cancel() }
+            #expect(try joinAll(fibers).count == 2)
+        }
+    }
+
     @Test func joinAllWithACountGivesTheFirstToEnd() async throws {
         try await onLoop { () throws -> Void in
             let gates = (0..<5).map { _ in Waiter<Bool>() }

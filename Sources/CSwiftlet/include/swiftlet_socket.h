@@ -17,6 +17,9 @@ enum swiftlet_socket_call {
   SWIFTLET_CALL_CONNECT,
   SWIFTLET_CALL_RECEIVE,
   SWIFTLET_CALL_SEND,
+  SWIFTLET_CALL_READ,   // of files
+  SWIFTLET_CALL_WRITE,
+  SWIFTLET_CALL_SYNC,
 };
 typedef long (*swiftlet_socket_fault)(int call, int descriptor, long size);
 extern _Atomic(swiftlet_socket_fault) swiftlet_socket_fault_hook;

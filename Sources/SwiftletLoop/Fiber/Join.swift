@@ -101,8 +101,8 @@ extension AnyFiber {
     }
 
     final func removeJoiner(_ node: UnsafeMutablePointer<JoinNode>) {
-        let next = unsafe node.pointee.next!
-        let previous = unsafe node.pointee.previous!
+        // A wait that was cancelled before it began has not put its node there.
+        guard let next = unsafe node.pointee.next, let previous = unsafe node.pointee.previous else { return }
         unsafe previous.pointee.next = unsafe next
         unsafe next.pointee.previous = unsafe previous
         if unsafe joiners == node { unsafe joiners = unsafe next == node ? nil : next }

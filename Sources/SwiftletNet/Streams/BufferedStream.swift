@@ -60,14 +60,12 @@ public final class BufferedStream: BufferedReader, ByteStream, @unchecked Sendab
         try output.write(bytes, until: deadline)
     }
 
-    public func write(
-        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, until deadline: Deadline? = nil
-    ) throws {
-        try output.write(first, second, until: deadline)
-    }
-
     public func write(contentsOf pieces: [UnsafeRawBufferPointer], until deadline: Deadline? = nil) throws {
         try output.write(contentsOf: pieces, until: deadline)
+    }
+
+    public func copy(_ range: Range<Int64>, of file: File, until deadline: Deadline? = nil) throws {
+        try output.copy(range, of: file, until: deadline)
     }
 
     public func closeWriting() throws { try output.closeWriting() }

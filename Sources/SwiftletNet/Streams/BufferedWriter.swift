@@ -63,12 +63,6 @@ public final class BufferedWriter: ByteSink, @unchecked Sendable {
         try write(contentsOf: [bytes], until: deadline)
     }
 
-    public func write(
-        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, until deadline: Deadline? = nil
-    ) throws {
-        try write(contentsOf: [first, second], until: deadline)
-    }
-
     public func write(contentsOf pieces: [UnsafeRawBufferPointer], until deadline: Deadline? = nil) throws {
         let size = pieces.reduce(0) { $0 + $1.count }
         if collected.count + size <= capacity {
@@ -79,6 +73,11 @@ public final class BufferedWriter: ByteSink, @unchecked Sendable {
         // All of it in one call, without copying what is large.
         defer { collected.removeAll(keepingCapacity: true) }
         try collected.withUnsafeBytes { try sink.write(contentsOf: [$0] + pieces, until: deadline) }
+    }
+
+    public func copy(_ range: Range<Int64>, of file: File, until deadline: Deadline? = nil) throws {
+        try flush(until: deadline)
+        try sink.copy(range, of: file, until: deadline)
     }
 
     /// Writes out what has been collected, and ends the stream in this direction.

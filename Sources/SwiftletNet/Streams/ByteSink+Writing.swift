@@ -66,6 +66,13 @@ extension ByteSink {
     }
 
     /// For sinks that have no better way.
+    public func write(
+        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, until deadline: Deadline?
+    ) throws {
+        try write(contentsOf: [first, second], until: deadline)
+    }
+
+    /// For sinks that have no better way.
     public func write(contentsOf pieces: [UnsafeRawBufferPointer], until deadline: Deadline?) throws {
         for piece in pieces { try write(piece, until: deadline) }
     }

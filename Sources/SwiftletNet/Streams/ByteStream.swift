@@ -79,6 +79,12 @@ public protocol ByteSink: StreamEnd {
     /// - Throws: `SocketError`; `CancellationError`.
     func write(contentsOf pieces: [UnsafeRawBufferPointer], until deadline: Deadline?) throws
 
+    /// Writes a part of a file; `write(contentsOf:in:until:)` is what to call.
+    ///
+    /// Cancellation: ends the wait; a part may have been written.
+    /// - Throws: `SocketError`; `FileError`; `CancellationError`.
+    func copy(_ range: Range<Int64>, of file: File, until deadline: Deadline?) throws
+
     /// Ends the stream in this direction; the peer reads its end. The other direction stays open.
     ///
     /// - Throws: `SocketError`; `CancellationError`.
