@@ -18,11 +18,11 @@ import Testing
         try await onLoop {
             let routes = { (server: HTTPServer) in
                 server.fallback { request in
-                    HTTPServerResponse(
+                    try HTTPServerResponse(
                         headers: [
                             .contentType: request.headers[.contentType] ?? "none",
                             .eTag: request.headers[.contentLength] ?? request.headers[.transferEncoding] ?? "none",
-                        ], bytes: request.body)
+                        ], bytes: request.bytes())
                 }
             }
             try withServer(routes) { _, url throws in
