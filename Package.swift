@@ -41,8 +41,17 @@ let package = Package(
         .target(name: "CSwiftlet"),
         .target(name: "SwiftletCoroutines", dependencies: ["CSwiftlet"], swiftSettings: strict),
         .target(name: "SwiftletLoop", dependencies: ["CSwiftlet", "SwiftletCoroutines"], swiftSettings: strict),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(
-            name: "SwiftletNet", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
+            name: "CSwiftletTLS", dependencies: [.target(name: "COpenSSL", condition: .when(traits: ["TLS"]))],
+            cSettings: [.define("SWIFTLET_TLS", .when(traits: ["TLS"]))]),
+        .target(
+            name: "SwiftletNet",
+            dependencies: [
+                "CSwiftlet", "SwiftletCoroutines", "SwiftletLoop",
+                .target(name: "COpenSSL", condition: .when(traits: ["TLS"])),
+                .target(name: "CSwiftletTLS", condition: .when(traits: ["TLS"])),
+            ],
             swiftSettings: settings),
         .target(
             name: "SwiftletAsyncIO", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
