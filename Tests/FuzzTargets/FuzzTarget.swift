@@ -6,7 +6,7 @@ import SwiftletHTTP
 /// A target returns what is wrong; nothing may crash. Besides crashes it looks for what holds whatever the input is: where
 /// the network cuts it makes no difference, and what was parsed and written again is parsed to the same.
 public enum FuzzTarget: String, CaseIterable, Sendable {
-    case request, response, chunked, url, websocket, compression
+    case request, response, chunked, url, cookie, websocket, compression
 
     /// Runs on one input.
     ///
@@ -17,6 +17,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .response: Self.response(input)
         case .chunked: Self.chunked(input)
         case .url: Self.url(input)
+        case .cookie: Self.cookie(input)
         case .websocket: Self.webSocket(input)
         case .compression: Self.compression(input)
         }
@@ -130,6 +131,22 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         if again != url { return "\(again) came of \(url)" }
         if url.requestTarget.utf8.contains(where: { $0 <= 0x20 || $0 >= 0x7F }) { return "\(url) is no request target" }
         return nil
+    }
+
+    // MARK: Cookies
+
+    private static func cookie(_ input: [UInt8]) -> String? {
+        let text = String(decoding: input, as: UTF8.self)
+        _ = HTTPCookie.pairs(text)
+        guard let cookie = HTTPCookie(parsing: text, now: 1_700_000_000) else { return nil }
+        let controls = (cookie.name + cookie.value).utf8.first { $0 < 0x20 && $0 != 9 || $0 == 0x7F || $0 == 0x3B }
+        if let controls { return "byte \(controls) is in \(cookie)" }
+        let jar = CookieJar()
+        guard let url = try? HTTPURL("https://www.example.com/a/b") else { return "no URL" }
+        guard jar.set(cookie, from: url) else { return nil }
+        // It was for this host; so it is sent there or nowhere.
+        guard let other = try? HTTPURL("https://example.org/a/b") else { return "no URL" }
+        return jar.cookies(for: other).isEmpty ? nil : "\(cookie) goes to another site"
     }
 
     // MARK: WebSocket

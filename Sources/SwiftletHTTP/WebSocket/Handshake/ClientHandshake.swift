@@ -22,7 +22,7 @@ struct ClientHandshake {
     }
 
     func request(to url: String, _ headers: HTTPFields, on client: HTTPClient) throws -> HTTPClientRequest {
-        var request = try client.request(try Self.httpURL(url), headers, nil)
+        var request = try client.request(.get, try Self.httpURL(url), headers: headers)
         request.headers[.connection] = "Upgrade"
         request.headers[.upgrade] = "websocket"
         request.headers[.webSocketVersion] = "13"
