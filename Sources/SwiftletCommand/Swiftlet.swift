@@ -8,7 +8,7 @@ struct Swiftlet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "swiftlet",
         abstract: "Coroutines for Swift: the slow server, and the comparison that shows what they are good for.",
-        subcommands: [Serve.self, Compare.self, MeasureMode.self])
+        subcommands: [Serve.self, Compare.self, Run.self, MeasureMode.self])
 
     static func main() {
         do {

@@ -65,7 +65,7 @@ final class RunningProgram: @unchecked Sendable {
     }
 
     /// The programs lie beside the test runner.
-    private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent()
 
     /// The next line of its output, when it comes; nil at the end.
