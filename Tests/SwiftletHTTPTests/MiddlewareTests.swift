@@ -32,8 +32,8 @@ import Testing
                     if isBusy {
                         return HTTPServerResponse(status: .serviceUnavailable, headers: [.retryAfter: "0"], bytes: [])
                     }
-                    return try HTTPServerResponse(
-                        bytes: Array((request.headers[HTTPField.Name("X-Tag")!] ?? "").utf8) + request.bytes())
+                    return HTTPServerResponse(
+                        bytes: Array((request.headers[HTTPField.Name("X-Tag")!] ?? "").utf8) + (try request.bytes()))
                 }
             }
             try withServer(routes) { _, url throws in

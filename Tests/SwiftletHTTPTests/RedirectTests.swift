@@ -12,11 +12,8 @@ import Testing
         server.fallback { request in
             guard let status = Int(request.path.dropFirst().prefix(3)) else {
                 let fields = [HTTPField.Name.authorization, .cookie, .contentType].map { request.headers[$0] ?? "-" }
-                let text = try request.text()
                 return HTTPServerResponse(
-                    headers: [.contentType: "text/plain"],
-                    bytes: Array(
-                        "\(request.method.rawValue) \(fields) \(text)".utf8))
+                    "\(request.method.rawValue) \(fields) \(try request.text())", contentType: "text/plain")
             }
             return HTTPServerResponse(
                 status: .init(code: status), headers: [.location: request.query ?? ""], bytes: Array("moved".utf8))

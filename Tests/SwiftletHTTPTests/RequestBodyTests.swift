@@ -18,11 +18,11 @@ import Testing
         try await onLoop {
             let routes = { (server: HTTPServer) in
                 server.fallback { request in
-                    try HTTPServerResponse(
+                    HTTPServerResponse(
                         headers: [
-                            .contentType: request.headers[.contentType] ?? "none",
-                            .eTag: request.headers[.contentLength] ?? request.headers[.transferEncoding] ?? "none",
-                        ], bytes: request.bytes())
+                            .eTag: request.headers[.contentLength] ?? request.headers[.transferEncoding] ?? "none"
+                        ], bytes: try request.bytes(limit: 10_000_000),
+                        contentType: request.headers[.contentType] ?? "none")
                 }
             }
             try withServer(routes) { _, url throws in
