@@ -108,7 +108,8 @@ let package = Package(
             swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
-            name: "SwiftletProgramTests", dependencies: ["SwiftletExamples", "SwiftletCommand"],
+            name: "SwiftletProgramTests",
+            dependencies: ["SwiftletExamples", "SwiftletCommand", "Swiftlet", "SwiftletHTTP", "TestSupport"],
             swiftSettings: settings),
     ]
 )

@@ -9,6 +9,7 @@ import SwiftletLoop
 /// lock.
 final class ConnectionPool: Sendable {
     struct Server: Hashable {
+        var scheme: HTTPURL.Scheme
         var host: String
         var port: Int
     }

@@ -1,5 +1,5 @@
 public import HTTPTypes
-import Swiftlet
+public import Swiftlet
 
 /// Sends HTTP requests over connections that it keeps and reuses: a session.
 ///
@@ -32,6 +32,11 @@ public final class HTTPClient: Sendable {
         public var headers: HTTPFields = [:]
         /// The User-Agent field of requests that do not set it.
         public var userAgent = "Swiftlet"
+
+        #if TLS
+            /// How https is secured: as it is made, servers must prove who they are.
+            public var tls = TLSClientConfiguration()
+        #endif
 
         public init() {
             limits = HTTPLimits()

@@ -53,7 +53,7 @@ public enum HTTPRequestFault: Error, Sendable, Hashable, CustomStringConvertible
 
     public var description: String {
         switch self {
-        case .needsTLS: "https needs TLS, which is not built in: use http://, or go through a proxy that adds TLS"
+        case .needsTLS: "https needs TLS, which is not built in: build with the trait TLS, or use http://"
         case .hasNoBaseURL:
             "a relative URL needs a client with a base URL: set Configuration.baseURL, or begin it with http://"
         case .clientIsClosed: "the client was closed: send requests inside its scope"

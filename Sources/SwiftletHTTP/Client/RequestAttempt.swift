@@ -37,7 +37,7 @@ struct RequestAttempt {
 
     private mutating func inSlot<Value>(_ body: (inout RequestAttempt, [UInt8]) throws -> Value) throws -> Value {
         do {
-            guard request.url.scheme == .http else { throw HTTPRequestFault.needsTLS }
+            try HTTPRequestFault.checkScheme(of: request.url)
             let head = try request.serializedHead(userAgent: client.configuration.userAgent)
             phase = .queue
             try client.pool.takeSlot(until: deadline)
@@ -53,7 +53,7 @@ struct RequestAttempt {
     }
 
     private mutating func exchange(_ head: [UInt8]) throws -> HTTPClientResponse {
-        let server = ConnectionPool.Server(host: request.url.host, port: request.url.port)
+        let server = ConnectionPool.Server(scheme: request.url.scheme, host: request.url.host, port: request.url.port)
         while true {
             let connection = try reusableConnection(to: server) ?? openConnection()
             self.connection = connection
@@ -76,7 +76,7 @@ struct RequestAttempt {
         guard connection.isReused, number == 1, request.isIdempotent, phase == .write || phase == .readHead,
             connection.input.isEmpty
         else { return false }
-        return error is ServerClosed || (error as? SocketError)?.isDisconnection ?? false
+        return error is ServerClosed || isDisconnection(error)
     }
 
     private mutating func reusableConnection(to server: ConnectionPool.Server) -> ClientConnection? {
@@ -105,6 +105,7 @@ struct RequestAttempt {
         let addresses = try Resolver.addresses(of: url.host, port: url.port, until: limit)
         phase = .connect
         let name = addresses.first?.host == url.host ? nil : url.host
-        return ClientConnection(try TCPConnection.connect(to: addresses, of: name, until: limit))
+        let connection = try TCPConnection.connect(to: addresses, of: name, until: limit)
+        return ClientConnection(try client.configuration.secured(connection, for: url, until: limit))
     }
 }

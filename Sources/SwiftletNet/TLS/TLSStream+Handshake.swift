@@ -52,9 +52,18 @@
             over transport: any ByteStream, _ configuration: TLSServerConfiguration, until deadline: Deadline?
         ) throws -> TLSStream {
             try closingOnFailure(transport) {
-                let stream = try TLSStream(over: transport, context: try configuration.preparedContext(), host: nil)
+                let stream = try accepting(over: transport, configuration: configuration)
                 try stream.handshake(until: deadline)
                 return stream
+            }
+        }
+
+        /// A server's end whose handshake is still to come: by the fiber that will use it.
+        package static func accepting(
+            over transport: any ByteStream, configuration: TLSServerConfiguration
+        ) throws -> TLSStream {
+            try closingOnFailure(transport) {
+                try TLSStream(over: transport, context: try configuration.preparedContext(), host: nil)
             }
         }
 
@@ -89,7 +98,7 @@
             SSL_set1_host(ssl, name)
         }
 
-        private func handshake(until deadline: Deadline?) throws {
+        package func handshake(until deadline: Deadline?) throws {
             do {
                 while true {
                     let step = swiftlet_tls_handshake(machine)

@@ -59,6 +59,7 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
         let loops = try group?.loops ?? [EventLoop.current]
         var port = configuration.port
         var listeners: [TCPListener] = []
+        try configuration.prepare()
         do {
             for _ in loops {
                 let listener = try TCPListener(

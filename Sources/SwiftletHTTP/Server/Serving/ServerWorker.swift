@@ -19,11 +19,11 @@ final class ServerWorker: @unchecked Sendable {
     private var ended: Waiter<Void>?
     private var scratch: [UInt8] = []
 
-    init(loop: EventLoop, router: Router, configuration: HTTPServer.Configuration, scheme: String = "http") {
+    init(loop: EventLoop, router: Router, configuration: HTTPServer.Configuration) {
         self.loop = loop
         self.router = router
         self.configuration = configuration
-        self.scheme = scheme
+        scheme = configuration.scheme
         places = configuration.requestLimit.map { Semaphore($0) }
         scratch.reserveCapacity(1024)
     }
@@ -37,7 +37,7 @@ final class ServerWorker: @unchecked Sendable {
                 while connections.count >= limit, !isStopping { _ = try waitForEnd(until: nil) }
             }
             do {
-                serve(try listener.accept())
+                serve(try configuration.secured(try listener.accept()))
             } catch let error as SocketError where error.reason == .closed {
                 return
             }
