@@ -85,6 +85,17 @@ let package = Package(
         .executableTarget(
             name: "TakeoverProgram", dependencies: ["CSwiftlet", "Swiftlet"], path: "Tests/TakeoverProgram",
             swiftSettings: settings),
+        // A peer for the suites of other implementations.
+        .executableTarget(
+            name: "WebSocketProgram", dependencies: ["Swiftlet", "SwiftletHTTP"], path: "Tests/WebSocketProgram",
+            swiftSettings: settings),
+        // What the fuzzer and the corpus test run on the parsers, and the parsers as a program.
+        .target(
+            name: "FuzzTargets", dependencies: ["SwiftletHTTP", httpTypes], path: "Tests/FuzzTargets",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "ParserProgram", dependencies: ["FuzzTargets", "SwiftletHTTP", httpTypes],
+            path: "Tests/ParserProgram", swiftSettings: settings),
         .target(
             name: "TestSupport", dependencies: ["CSwiftlet", "Swiftlet"], path: "Tests/TestSupport",
             swiftSettings: settings),
@@ -104,12 +115,12 @@ let package = Package(
             name: "SwiftletNetTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SwiftletHTTPTests",
-            dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes],
+            dependencies: ["CSwiftlet", "FuzzTargets", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes],
             swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
             name: "SwiftletProgramTests",
-            dependencies: ["SwiftletExamples", "SwiftletCommand", "Swiftlet", "SwiftletHTTP", "TestSupport"],
+            dependencies: ["SwiftletExamples", "SwiftletCommand", "Swiftlet", "TestSupport"],
             swiftSettings: settings),
     ]
 )

@@ -34,6 +34,7 @@ enum Examples {
             ("e24", "one request after the other", serialRequests),
             ("e27", "ten random sleeps, gathered on a loop", gatherOnALoop),
             ("e28", "the same through AsyncIO.run", asyncIORun),
+            ("chat", "a chat room over WebSocket; with a port: a guest", chat),
         ]
     }
 

@@ -147,3 +147,7 @@ void swiftlet_keep_heap(void) {
   mallopt(M_TOP_PAD, 1 << 20);
   mallopt(M_MMAP_THRESHOLD, 4 << 20);  // setting any of these ends glibc's own adjusting of this one
 }
+
+const void *swiftlet_find(const void *bytes, size_t size, const void *wanted, size_t wanted_size) {
+  return memmem(bytes, size, wanted, wanted_size);
+}

@@ -246,12 +246,13 @@ import Testing
             server.play([[answer("1"), answer("2")], ["HTTP/1.1 200 OK\r\n\r\n3"], ["nonsense\r\n\r\n"]])
             var names: Set<String> = []
             try HTTPClient.with { client throws in
-                let origin = ConnectionPool.Server(scheme: .http, host: "127.0.0.1", port: server.listener.port)
+                let origin = ConnectionKey(try HTTPURL(server.url))
                 #expect(try client.get(server.url).text == "1")
-                let kept = try #require(client.pool.takeWaiting(origin))
+                let (endpoint, found) = try client.pool.acquire(origin, until: nil) { _ in }
+                let kept = try #require(found)
                 let socket = try #require(kept.socket as? TCPConnection)
                 names = socketNames([socket.descriptor.number])
-                client.pool.keep(kept, to: origin)
+                client.pool.release(endpoint, keeping: kept)
                 #expect(try client.get(server.url).text == "2")
                 #expect(stillOpen(names) == names)
                 #expect(try client.send(HTTPClientRequest(method: .post, url: try HTTPURL(server.url))).text == "3")
@@ -293,18 +294,12 @@ import Testing
         }
     }
 
-    #if !TLS
-        @Test func namesWhatIsNotBuiltIn() throws {
+    @Test func namesWhatFailed() async throws {
+        try await onLoop {
             let client = HTTPClient()
             let https = try failure(HTTPClientError.self) { try client.get("https://127.0.0.1/") }
             #expect(https.cause as? HTTPRequestFault == .needsTLS)
             #expect(https.description.contains("TLS, which is not built in"))
-        }
-    #endif
-
-    @Test func namesWhatFailed() async throws {
-        try await onLoop {
-            let client = HTTPClient()
             #expect(throws: HTTPURLError.self) { try client.get("no url") }
 
             let listener = try TCPListener()

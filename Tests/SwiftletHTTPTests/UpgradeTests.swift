@@ -49,9 +49,9 @@ import Testing
                 }
                 #expect(response.status.code == 426)
                 #expect(response.text == "no such protocol")
-                #expect(client.pool.counts == (0, 0, 0))
+                #expect(client.pool.counts == (0, 1, 0))
                 #expect(throws: HTTPClientError.self) { try client.upgrade(try request("http://127.0.0.1:1/")) }
-                #expect(client.pool.counts == (0, 0, 0))
+                #expect(client.pool.counts == (0, 1, 0))
             }
         }
     }

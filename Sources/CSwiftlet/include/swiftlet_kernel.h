@@ -62,6 +62,9 @@ extern int swiftlet_watchdog_naps;
 static inline bool swiftlet_watchdog_is_napping(void) { return __atomic_load_n(&swiftlet_watchdog_naps, __ATOMIC_SEQ_CST); }
 static inline void swiftlet_watchdog_set_napping(bool naps) { __atomic_store_n(&swiftlet_watchdog_naps, naps, __ATOMIC_SEQ_CST); }
 
+/// Where the wanted bytes begin; NULL if they do not occur.
+const void *swiftlet_find(const void *bytes, size_t size, const void *wanted, size_t wanted_size);
+
 int swiftlet_errno(void);
 void swiftlet_set_errno(int value);
 

@@ -5,8 +5,6 @@ import SwiftletHTTP
 
 /// One try to fetch a URL, redirects included.
 struct FetchAttempt {
-    private static let redirectLimit = 10
-
     let client: HTTPClient
     let pattern: FetchPattern
     let save: SaveDirectory?
@@ -23,21 +21,8 @@ struct FetchAttempt {
     /// Cancellation: ends the try; it throws.
     /// - Throws: `CancellationError`; `Failure` when the body cannot be saved.
     func perform(_ url: HTTPURL) throws -> End {
-        let start = ContinuousClock.now
         do {
-            let response = try withDeadline(.after(pattern.timeout)) { try exchange(url) }
-            let status = Int(response.status.code)
-            let isRetryable = [429, 502, 503, 504].contains(status)
-            let retryAfter = isRetryable ? response.headers[.retryAfter].flatMap { Self.delay($0) } : nil
-            if pattern.failsForStatus, status >= 400 {
-                let outcome = FetchResult.Outcome.error(.http, "the server answered \(status)")
-                return End(outcome: outcome, isRetryable: isRetryable, retryAfter: retryAfter)
-            }
-            var answer = FetchResult.Answer(
-                finalURL: response.url.description, status: status, bytes: response.bytes.count,
-                elapsed: ContinuousClock.now - start)
-            if let save, !isRetryable { answer.file = try save.save(response.bytes, of: url) }
-            return End(outcome: .answer(answer), isRetryable: isRetryable, retryAfter: retryAfter)
+            return try withDeadline(.after(pattern.timeout)) { try exchange(url) }
         } catch let error as Failure {
             throw error
         } catch is CancellationError {
@@ -49,33 +34,33 @@ struct FetchAttempt {
         }
     }
 
-    private func exchange(_ first: HTTPURL) throws -> HTTPClientResponse {
-        var request = HTTPClientRequest(method: pattern.method, url: first, headers: pattern.fields, body: pattern.body)
-        var redirects = 0
-        while true {
-            let response = try client.send(request)
-            guard pattern.followsRedirects, [301, 302, 303, 307, 308].contains(response.status.code),
-                let location = response.headers[.location]
-            else { return response }
-            redirects += 1
-            if redirects > Self.redirectLimit { throw TooManyRedirects(limit: Self.redirectLimit) }
-            let next = try request.url.resolving(location)
-            if !next.hasSameOrigin(as: request.url) {
-                for name in [HTTPField.Name.authorization, .cookie] { request.headers[name] = nil }
+    private func exchange(_ url: HTTPURL) throws -> End {
+        let start = ContinuousClock.now
+        var request = HTTPClientRequest(
+            method: pattern.method, url: url, headers: pattern.fields, body: pattern.body.map { .bytes($0) })
+        request.followsRedirects = pattern.followsRedirects
+        return try client.withResponse(to: request) { response in
+            let status = Int(response.status.code)
+            let isRetryable = [429, 502, 503, 504].contains(status)
+            let isFailure = pattern.failsForStatus && status >= 400
+            let file = isRetryable || isFailure ? nil : try save?.begin(url)
+            defer { file?.close() }
+            var count = 0
+            while let piece = try response.body.next() {
+                count += piece.count
+                try file?.append(piece)
             }
-            // RFC 9110, 15.4: what browsers have always done with POST, and what 303 means.
-            let code = response.status.code
-            if code == 303 ? request.method != .head : code < 303 && request.method == .post {
-                request.method = .get
-                request.body = nil
-                request.headers[.contentType] = nil
-            }
-            request.url = next
+            let outcome: FetchResult.Outcome =
+                isFailure
+                ? .error(.http, "the server answered \(status)")
+                : .answer(
+                    FetchResult.Answer(
+                        finalURL: response.url.description, status: status, bytes: count,
+                        elapsed: ContinuousClock.now - start, file: try file?.finish()))
+            return End(
+                outcome: outcome, isRetryable: isRetryable,
+                retryAfter: isRetryable ? response.headers[.retryAfter].flatMap { Self.delay($0) } : nil)
         }
-    }
-
-    private struct TooManyRedirects: Error {
-        let limit: Int
     }
 
     // MARK: What went wrong
@@ -83,7 +68,6 @@ struct FetchAttempt {
     private static func explain(_ error: any Error, _ timeout: Duration) -> (FetchResult.ErrorKind, String) {
         let cause = (error as? HTTPClientError)?.cause ?? error
         if cause is DeadlineExceeded { return (.timeout, "no complete answer within \(timeout)") }
-        if let cause = cause as? TooManyRedirects { return (.http, "more than \(cause.limit) redirects") }
         return (kind(of: cause), "\(cause)")
     }
 
@@ -94,9 +78,12 @@ struct FetchAttempt {
         switch cause {
         case let cause as SocketError where cause.reason == .timedOut: return .timeout
         case let cause as SocketError: return cause.operation == .connect ? .connect : .protocol
+        case is HTTPTimeoutError: return .timeout
         case is ResolverError: return .dns
         case is HTTPURLError: return .url
-        case let cause as HTTPRequestFault: return cause == .needsTLS ? .tls : .url
+        case HTTPRequestFault.needsTLS: return .tls
+        case HTTPRequestFault.tooManyRedirects: return .http
+        case is HTTPRequestFault: return .url
         default: return .protocol
         }
     }
@@ -106,7 +93,10 @@ struct FetchAttempt {
         let cause = (error as? HTTPClientError)?.cause ?? error
         switch kind {
         case .connect: return true
-        case .protocol: return !(cause is HTTPParseError)
+        case .protocol:
+            // Reset at any time, or closed without a byte of an answer.
+            return cause is SocketError
+                || (error as? HTTPClientError)?.phase != .readBody && !(cause is HTTPParseError)
         default: return false
         }
     }

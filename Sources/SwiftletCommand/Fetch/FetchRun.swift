@@ -72,6 +72,8 @@ final class FetchRun {
     func run() throws -> CInt {
         var configuration = HTTPClient.Configuration()
         configuration.connectionLimit = concurrency
+        // Each URL is asked for as if it were the only one.
+        configuration.cookies = .none
         // One deadline covers all of a try.
         configuration.timeout = nil
         configuration.connectTimeout = nil

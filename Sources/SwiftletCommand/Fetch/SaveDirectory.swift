@@ -17,37 +17,11 @@ final class SaveDirectory {
         }
     }
 
-    /// Saves a body; what a URL gave before is replaced.
-    ///
-    /// Cancellation: ends the wait for the disk; nothing is left then.
-    /// - Returns: the file's path.
-    func save(_ body: [UInt8], of url: HTTPURL) throws -> String {
+    /// Begins to save a body.
+    func begin(_ url: HTTPURL) throws(Failure) -> SavedBody {
         lastNumber += 1
-        let name = Self.name(for: url)
-        let target = "\(path)/\(name)"
-        let partial = "\(path)/.\(lastNumber)-\(getpid()).partial"
-        // On a thread of its own: the disk may take its time, and the file must be there before its result is.
-        let problem: CInt = try toThread {
-            let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-            guard descriptor >= 0 else { return errno }
-            var problem: CInt = 0
-            body.withUnsafeBytes { bytes in
-                var written = 0
-                while problem == 0, written < bytes.count {
-                    let count = write(descriptor, bytes.baseAddress! + written, bytes.count - written)
-                    if count >= 0 { written += count } else if errno != EINTR { problem = errno }
-                }
-            }
-            if problem == 0, fdatasync(descriptor) != 0 { problem = errno }
-            close(descriptor)
-            if problem == 0, rename(partial, target) != 0 { problem = errno }
-            if problem != 0 { unlink(partial) }
-            return problem
-        }
-        guard problem == 0 else {
-            throw Failure(code: 1, reason: "\(target) cannot be written: \(String(cString: strerror(problem)))")
-        }
-        return target
+        return try SavedBody(
+            at: "\(path)/\(Self.name(for: url))", partial: "\(path)/.\(lastNumber)-\(getpid()).partial")
     }
 
     /// A name that is safe in any directory and tells where the body came from: what is no letter, digit, dot or hyphen
@@ -63,5 +37,62 @@ final class SaveDirectory {
         }
         let digits = String(hash, radix: 16)
         return String(words) + "-" + String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}
+
+/// A body on its way to the disk, under a name of its own until it is complete.
+final class SavedBody {
+    private let target: String
+    private let partial: String
+    private var descriptor: CInt
+
+    init(at target: String, partial: String) throws(Failure) {
+        self.target = target
+        self.partial = partial
+        descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        if descriptor < 0 { throw failure(errno) }
+    }
+
+    deinit { close() }
+
+    func append(_ bytes: [UInt8]) throws(Failure) {
+        let problem: CInt = bytes.withUnsafeBytes { bytes in
+            var written = 0
+            while written < bytes.count {
+                let count = write(descriptor, bytes.baseAddress! + written, bytes.count - written)
+                if count < 0, errno != EINTR { return errno }
+                written += max(count, 0)
+            }
+            return 0
+        }
+        if problem != 0 { throw failure(problem) }
+    }
+
+    /// Gives the body its name, in the place of what the URL gave before, once it is on the disk: so it is there before its
+    /// result is, whatever happens to the machine.
+    ///
+    /// Cancellation: ends the wait for the disk; nothing is left then.
+    /// - Returns: the file's path.
+    func finish() throws -> String {
+        let (descriptor, partial, target) = (descriptor, partial, target)
+        let problem: CInt = try toThread {
+            fdatasync(descriptor) == 0 && rename(partial, target) == 0 ? 0 : errno
+        }
+        if problem != 0 { throw failure(problem) }
+        Glibc.close(descriptor)
+        self.descriptor = -1
+        return target
+    }
+
+    /// Takes back what is not finished.
+    func close() {
+        guard descriptor >= 0 else { return }
+        Glibc.close(descriptor)
+        descriptor = -1
+        unlink(partial)
+    }
+
+    private func failure(_ number: CInt) -> Failure {
+        Failure(code: 1, reason: "\(target) cannot be written: \(String(cString: strerror(number)))")
     }
 }

@@ -1,3 +1,4 @@
+import HTTPTypes
 package import Swiftlet
 
 /// How a server answered a request that asks it to go on in another protocol (RFC 9110, 7.8).
@@ -28,7 +29,14 @@ extension HTTPClient {
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPClientError`; `CancellationError`.
     package func upgrade(_ request: HTTPClientRequest) throws -> HTTPUpgrade {
-        var attempt = RequestAttempt(completed(request), client: self)
-        return try attempt.upgrade()
+        var journey = RequestJourney(completed(request), client: self)
+        let exchange = try journey.open(isUpgrade: true)
+        guard exchange.head?.status.code == 101 else {
+            let bytes = try exchange.collect()
+            return .refused(try exchange.response(bytes, journey))
+        }
+        let response = try exchange.response([], journey)
+        guard let connection = exchange.takeConnection() else { throw HTTPRequestFault.responseIsClosed }
+        return .switched(UpgradedConnection(response: response, stream: connection.socket, input: connection.input))
     }
 }

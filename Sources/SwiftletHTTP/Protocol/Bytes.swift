@@ -114,6 +114,18 @@ extension Span<UInt8> {
             && text.withUTF8Buffer { text in indices.allSatisfy { self[$0].lowercased == text[$0] } }
     }
 
+    /// Whether this comma-separated list (RFC 9110, 5.6.1) has `token`, given in small letters, in any case.
+    func isListContaining(_ token: StaticString) -> Bool {
+        var start = 0
+        while start < count {
+            var end = start
+            while end < count && self[end] != UInt8(ascii: ",") { end += 1 }
+            if extracting(trimmingBlanks(start..<end)).equalsIgnoringCase(token) { return true }
+            start = end + 1
+        }
+        return false
+    }
+
     /// Whether the bytes are those of `text`.
     func equals(_ text: StaticString) -> Bool {
         count == text.utf8CodeUnitCount
@@ -144,17 +156,7 @@ extension String {
     }
 
     /// Whether this comma-separated list (RFC 9110, 5.6.1) has `token`, given in small letters, in any case.
-    func isListContaining(_ token: StaticString) -> Bool {
-        let bytes = utf8.span
-        var start = 0
-        while start < bytes.count {
-            var end = start
-            while end < bytes.count && bytes[end] != UInt8(ascii: ",") { end += 1 }
-            if bytes.extracting(bytes.trimmingBlanks(start..<end)).equalsIgnoringCase(token) { return true }
-            start = end + 1
-        }
-        return false
-    }
+    func isListContaining(_ token: StaticString) -> Bool { utf8.span.isListContaining(token) }
 }
 
 extension [UInt8] {

@@ -17,12 +17,31 @@ struct FieldSection {
 
     /// Parses one line and returns its field, which the caller appends or keeps for itself.
     mutating func parse(_ line: Span<UInt8>, kind: LineKind) throws(HTTPParseError) -> HTTPField {
+        try check(line, kind: kind).field(in: line, kind: kind)
+    }
+
+    /// Checks one line and counts it; its field is left for later.
+    mutating func check(_ line: Span<UInt8>, kind: LineKind) throws(HTTPParseError) -> FieldLine {
         guard lineCount < countLimit else {
             throw HTTPParseError(.tooManyFields, "there are more than \(countLimit) field lines")
         }
         lineCount += 1
-        let parts = try FieldLine(parsing: line, kind: kind)
-        return try parts.field(in: line, kind: kind)
+        return try FieldLine(parsing: line, kind: kind)
+    }
+
+    /// The fields of lines that were checked, each with its line ending.
+    static func fields(ofChecked lines: Span<UInt8>) -> HTTPFields {
+        var fields = HTTPFields()
+        var start = 0
+        while start < lines.count {
+            var end = start
+            while lines[end] != .lineFeed { end += 1 }
+            let line = lines.extracting(start..<(end - 1))
+            let kind = LineKind.fieldLine(number: fields.count + 1)
+            if let field = try? FieldLine(parsing: line, kind: kind).field(in: line, kind: kind) { fields.append(field) }
+            start = end + 1
+        }
+        return fields
     }
 
     /// Adds a field.

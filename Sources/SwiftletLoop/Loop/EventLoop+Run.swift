@@ -103,7 +103,7 @@ extension EventLoop {
 
     /// Runs synchronous code that parks on a loop of a thread of its own, for tasks that are on no loop.
     @usableFromInline
-    static func onSharedLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    static func onSharedLoop<Value: Sendable>(_ body: @Sendable () throws -> Value) async throws -> Value {
         let loop = try sharedLoop()
         // The same task goes there, so that its cancellation, priority and task-local values go along.
         return try await withTaskExecutorPreference(loop.taskExecutor) { @concurrent in try body() }

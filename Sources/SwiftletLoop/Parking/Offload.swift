@@ -8,8 +8,8 @@ import Synchronization
 /// Bounded: at most `capacity` threads; further work queues in order. An idle thread ends after ten seconds, or once the pool
 /// is closed. Each thread holds a reference to the pool.
 @safe
-final class OffloadPool: @unchecked Sendable {
-    static let shared = OffloadPool(capacity: min(32, sysconf(Int32(_SC_NPROCESSORS_ONLN)) + 4))
+package final class OffloadPool: @unchecked Sendable {
+    package static let shared = OffloadPool(capacity: min(32, sysconf(Int32(_SC_NPROCESSORS_ONLN)) + 4))
 
     private struct State {
         var queue: [@Sendable () -> Void] = []
@@ -45,7 +45,7 @@ final class OffloadPool: @unchecked Sendable {
         unsafe pthread_mutex_unlock(mutex)
     }
 
-    func submit(_ work: @escaping @Sendable () -> Void) {
+    package func submit(_ work: @escaping @Sendable () -> Void) {
         unsafe pthread_mutex_lock(mutex)
         state.queue.append(work)
         var startsThread = false

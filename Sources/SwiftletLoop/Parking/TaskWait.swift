@@ -17,15 +17,17 @@ extension EventLoop {
 /// isolated to no actor, since leaving and coming back cost more than most waits. Parked in place, an actor would stay
 /// locked: its caller waits outside of it. On no loop, the shared one does the waiting.
 @inlinable
-package func parkInTask<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+package func parkInTask<Value: Sendable>(_ body: @Sendable () throws -> Value) async throws -> Value {
     if EventLoop.mayPark(#isolation) { return try body() }
     return try await parkElsewhere(body)
 }
 
 @usableFromInline
 @concurrent
-func parkElsewhere<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    if ThreadState.refusal != nil { return try await runInFiber(body) }
+func parkElsewhere<Value: Sendable>(_ body: @Sendable () throws -> Value) async throws -> Value {
+    if ThreadState.refusal != nil {
+        return try await withoutActuallyEscaping(body) { body in try await runInFiber(body) }
+    }
     // On the stack of whoever has started it at once, or of an actor's turn: it takes a turn of its own.
     if EventLoop.carrier != nil, !EventLoop.mayPark(nil) { await Task.yield() }
     if EventLoop.carrier != nil { return try body() }

@@ -54,7 +54,7 @@ public final class Waiter<Value>: @unchecked Sendable {
         return unsafe value
     }
 
-    func wait(_ kind: WaitKind, until deadline: Deadline? = nil, isShielded: Bool = false) throws -> Value? {
+    package func wait(_ kind: WaitKind, until deadline: Deadline? = nil, isShielded: Bool = false) throws -> Value? {
         shared.lock()
         if let result = shared.state.result {
             shared.unlock()

@@ -34,7 +34,7 @@ package final class InputBuffer {
     /// Reads more bytes behind the others.
     ///
     /// - Returns: how many; 0 at the end of the stream.
-    package func fill(from stream: any ByteStream, until deadline: Deadline?) throws -> Int {
+    package func fill(from stream: any ByteSource, until deadline: Deadline?) throws -> Int {
         if storage == nil || isEmpty {
             // Who waits for nothing yet holds no memory: ten thousand idle connections would hold 160 MB.
             release()

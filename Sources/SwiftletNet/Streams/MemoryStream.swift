@@ -1,6 +1,6 @@
 import Glibc
-package import SwiftletLoop
 import SwiftletCoroutines
+package import SwiftletLoop
 
 /// One end of a connection that is only memory: for tests without sockets. Each direction holds up to 64 KB.
 package final class MemoryStream: ByteStream, @unchecked Sendable {
@@ -144,10 +144,4 @@ package final class MemoryStream: ByteStream, @unchecked Sendable {
     }
 
     private func tellEnd(isBroken: Bool) { observer.withLock { $0 }?(isBroken) }
-
-    private func nearest(_ deadline: Deadline?, _ timeout: Duration?) -> Deadline? {
-        guard let timeout else { return deadline }
-        let limit = Deadline.after(timeout)
-        return deadline.map { min($0, limit) } ?? limit
-    }
 }

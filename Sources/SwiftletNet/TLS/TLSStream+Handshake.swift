@@ -52,18 +52,9 @@
             over transport: any ByteStream, _ configuration: TLSServerConfiguration, until deadline: Deadline?
         ) throws -> TLSStream {
             try closingOnFailure(transport) {
-                let stream = try accepting(over: transport, configuration: configuration)
+                let stream = try TLSStream(over: transport, context: try configuration.preparedContext(), host: nil)
                 try stream.handshake(until: deadline)
                 return stream
-            }
-        }
-
-        /// A server's end whose handshake is still to come: by the fiber that will use it.
-        package static func accepting(
-            over transport: any ByteStream, configuration: TLSServerConfiguration
-        ) throws -> TLSStream {
-            try closingOnFailure(transport) {
-                try TLSStream(over: transport, context: try configuration.preparedContext(), host: nil)
             }
         }
 
@@ -98,7 +89,7 @@
             SSL_set1_host(ssl, name)
         }
 
-        package func handshake(until deadline: Deadline?) throws {
+        private func handshake(until deadline: Deadline?) throws {
             do {
                 while true {
                     let step = swiftlet_tls_handshake(machine)

@@ -14,8 +14,8 @@ import Testing
                 Certificates.file("server.pem"), "-key", Certificates.file("server.key"), "-Verify", "1", "-CAfile",
                 Certificates.file("authority.pem"), "-verify_return_error",
             ])
-            let line = try #require(server.waitFor(/ACCEPT 127\.0\.0\.1:(\d+)\n/))
-            return (server, Int(line.1) ?? 0)
+            let announcement = try #require(server.waitFor(/ACCEPT 127\.0\.0\.1:(\d+)\n/))
+            return (server, try #require(Int(announcement.1)))
         }
         try await onLoop {
             let identity = try identity("client")

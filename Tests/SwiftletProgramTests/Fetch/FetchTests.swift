@@ -1,6 +1,5 @@
 import Foundation
 import Swiftlet
-import SwiftletHTTP
 import TestSupport
 import Testing
 
@@ -282,45 +281,6 @@ struct FetchTests {
         #expect(errors.1 == 0)
         #expect(errors.0.contains("[############............] 1/2 50 %") && errors.0.contains("to go"))
     }
-
-    #if TLS
-        @Test func `https, verified`() async throws {
-            let port = SharedJournal<Int>()
-            let ready = Waiter<Void>()
-            let stop = Waiter<Void>()
-            startThread {
-                do {
-                    try EventLoop.run(takesOver: false) {
-                        var configuration = HTTPServer.Configuration()
-                        configuration.port = 0
-                        configuration.tls = try TLSServerConfiguration(
-                            certificateFile: Certificates.file("server.pem"),
-                            privateKeyFile: Certificates.file("server.key"))
-                        let server = HTTPServer(configuration)
-                        server.get("/") { request in "over \(request.scheme)" }
-                        try server.start()
-                        port.note(server.port)
-                        ready.resume(returning: ())
-                        try stop.wait()
-                        try server.stop()
-                    }
-                } catch {
-                    ready.resume(throwing: error)
-                }
-            }
-            try await ready.wait()
-            defer { stop.resume(returning: ()) }
-            let url = "https://localhost:\(port.entries[0])/"
-            let trusted = try await RunningProgram.run(
-                "swiftlet", "fetch", url, url, "-c", "1",
-                environment: ["SSL_CERT_FILE": Certificates.file("authority.pem")])
-            #expect(trusted.exitCode == 0, "\(trusted.texts)")
-            #expect(try Result.all(trusted.texts).map(\.bytes) == [10, 10])
-            let refused = try await RunningProgram.run("swiftlet", "fetch", url)
-            let error = try #require(try Result.all(refused.texts).first?.error)
-            #expect(refused.exitCode == 1 && error.kind == "tls" && error.message.contains("trust"))
-        }
-    #endif
 }
 
 // MARK: What the tests need

@@ -1,4 +1,4 @@
-public import Swiftlet
+import Swiftlet
 
 extension HTTPServer {
     /// How a server behaves. Every wait that a client can cause has a limit.
@@ -39,39 +39,11 @@ extension HTTPServer {
         /// Called for each response, on the loop that wrote it. It must not block.
         public var accessLog: (@Sendable (HTTPAccess) -> Void)?
 
-        #if TLS
-            /// Serves https instead of http: the certificate, and what clients may use.
-            public var tls: TLSServerConfiguration?
-        #endif
-
         public init() {
             limits = HTTPLimits()
             limits.startLineLength = 8192
             limits.fieldCount = 100
             limits.bodyLength = 1 << 20
-        }
-
-        /// What URLs of this server begin with.
-        var scheme: String {
-            #if TLS
-                if tls != nil { return "https" }
-            #endif
-            return "http"
-        }
-
-        /// - Throws: `TLSError`, so that a bad certificate is told before anybody connects.
-        func prepare() throws {
-            #if TLS
-                try tls?.prepare()
-            #endif
-        }
-
-        /// What the server's side of a connection talks over.
-        func secured(_ connection: TCPConnection) throws -> any ByteStream {
-            #if TLS
-                if let tls { return try TLSStream.accepting(over: connection, configuration: tls) }
-            #endif
-            return connection
         }
     }
 }

@@ -59,7 +59,6 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
         let loops = try group?.loops ?? [EventLoop.current]
         var port = configuration.port
         var listeners: [TCPListener] = []
-        try configuration.prepare()
         do {
             for _ in loops {
                 let listener = try TCPListener(
@@ -130,7 +129,6 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
     ///
     /// Cancellation: stops the server without grace.
     /// - Throws: what `start` throws; `SocketError` when accepting becomes impossible; `CancellationError`.
-    @concurrent
     public func run(on group: EventLoopGroup? = nil) async throws {
         try await parkInTask { try self.serve(on: group) }
     }
@@ -158,7 +156,6 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
     ///
     /// Cancellation: ends the wait; stopping goes on.
     /// - Throws: `CancellationError`.
-    @concurrent
     public func stop(grace: Duration? = nil) async throws {
         try await parkInTask { try self.end(grace: grace) }
     }

@@ -46,9 +46,6 @@ final class ServerConnection {
     func serve() {
         defer { stream.close() }
         do {
-            #if TLS
-                if let stream = stream as? TLSStream { try stream.handshake(until: .after(configuration.headTimeout)) }
-            #endif
             // The observer must not keep the connection: the loop holds it until the descriptor is closed.
             try stream.observeEnd { [weak self] isBroken in self?.clientEnded(isBroken: isBroken) }
             while let head = try readHead() {
@@ -63,19 +60,9 @@ final class ServerConnection {
             // The client has gone, or the server is being stopped.
         } catch is CancellationError {
             // The server's grace is over, or the client has gone.
-        } catch where Self.isClientsFault(error) {
-            // Whoever speaks no TLS, or refuses the certificate, has been told in TLS's words.
         } catch {
             Report(.handlerError, "the connection from \(stream.peerName) was given up: \(error)").post()
         }
-    }
-
-    private static func isClientsFault(_ error: any Error) -> Bool {
-        #if TLS
-            error is TLSError
-        #else
-            false
-        #endif
     }
 
     // MARK: Requests

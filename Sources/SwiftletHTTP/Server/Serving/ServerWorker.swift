@@ -19,11 +19,11 @@ final class ServerWorker: @unchecked Sendable {
     private var ended: Waiter<Void>?
     private var scratch: [UInt8] = []
 
-    init(loop: EventLoop, router: Router, configuration: HTTPServer.Configuration) {
+    init(loop: EventLoop, router: Router, configuration: HTTPServer.Configuration, scheme: String = "http") {
         self.loop = loop
         self.router = router
         self.configuration = configuration
-        scheme = configuration.scheme
+        self.scheme = scheme
         places = configuration.requestLimit.map { Semaphore($0) }
         scratch.reserveCapacity(1024)
     }
@@ -37,7 +37,7 @@ final class ServerWorker: @unchecked Sendable {
                 while connections.count >= limit, !isStopping { _ = try waitForEnd(until: nil) }
             }
             do {
-                serve(try configuration.secured(try listener.accept()))
+                serve(try listener.accept())
             } catch let error as SocketError where error.reason == .closed {
                 return
             }
