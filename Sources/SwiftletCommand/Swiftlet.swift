@@ -9,7 +9,7 @@ struct Swiftlet: ParsableCommand {
         commandName: "swiftlet",
         abstract:
             "Coroutines for Swift: a slow server, a fetcher, and the comparison that shows what they are good for.",
-        subcommands: [Serve.self, Fetch.self, Compare.self, MeasureMode.self])
+        subcommands: [Serve.self, Fetch.self, Compare.self, Run.self, MeasureMode.self])
 
     static func main() {
         do {

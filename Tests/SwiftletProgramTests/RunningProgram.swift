@@ -71,7 +71,7 @@ final class RunningProgram: @unchecked Sendable {
     }
 
     /// The programs lie beside the test runner.
-    private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent()
 
     static func path(of name: String) -> String { folder.appendingPathComponent(name).path }
