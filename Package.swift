@@ -134,7 +134,8 @@ let package = Package(
             swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
-            name: "SwiftletProgramTests", dependencies: ["SwiftletExamples", "SwiftletCommand", "PreloadProgram"],
+            name: "SwiftletProgramTests",
+            dependencies: ["SwiftletExamples", "SwiftletCommand", "PreloadProgram", "Swiftlet", "TestSupport"],
             swiftSettings: settings),
     ]
 )
