@@ -26,6 +26,13 @@ let package = Package(
         .library(name: "SwiftletHTTP", targets: ["SwiftletHTTP"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
+    traits: [
+        .trait(name: "TLS", description: "https and TLS streams, by OpenSSL (Debian: libssl-dev)"),
+        .trait(name: "Zlib", description: "the content codings gzip and deflate, by zlib (Debian: zlib1g-dev)"),
+        .trait(name: "Brotli", description: "the content coding br, by Brotli (Debian: libbrotli-dev)"),
+        .trait(name: "Zstd", description: "the content coding zstd, by Zstandard (Debian: libzstd-dev)"),
+        .default(enabledTraits: ["TLS", "Zlib"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
@@ -43,7 +50,18 @@ let package = Package(
         .target(
             name: "Swiftlet", dependencies: ["SwiftletAsyncIO", "SwiftletCoroutines", "SwiftletLoop", "SwiftletNet"],
             swiftSettings: settings),
-        .target(name: "SwiftletHTTP", dependencies: ["Swiftlet", httpTypes], swiftSettings: settings),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CBrotli", providers: [.apt(["libbrotli-dev"])]),
+        .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
+        .target(
+            name: "SwiftletHTTP",
+            dependencies: [
+                "Swiftlet", httpTypes,
+                .target(name: "CZlib", condition: .when(traits: ["Zlib"])),
+                .target(name: "CBrotli", condition: .when(traits: ["Brotli"])),
+                .target(name: "CZstd", condition: .when(traits: ["Zstd"])),
+            ],
+            swiftSettings: settings),
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [

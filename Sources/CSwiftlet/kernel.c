@@ -60,6 +60,7 @@ int swiftlet_poller_wait(int poller, swiftlet_poll_event *events, int capacity, 
     events[i].tag = raw[i].data.u64;
     events[i].is_readable = got & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
     events[i].has_ended = got & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+    events[i].is_lost = got & (EPOLLHUP | EPOLLERR);
     events[i].is_writable = got & (EPOLLOUT | EPOLLHUP | EPOLLERR);
   }
   return count;

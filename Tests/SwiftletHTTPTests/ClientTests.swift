@@ -44,7 +44,7 @@ import Testing
                 server.post("/echo") { request in
                     HTTPServerResponse(
                         headers: [.contentType: "text/plain; charset=ISO-8859-1"],
-                        bytes: request.body + Array((request.headers[.userAgent] ?? "").utf8))
+                        bytes: try request.bytes(limit: 16 << 20) + Array((request.headers[.userAgent] ?? "").utf8))
                 }
             }
             try withServer(routes) { _, url throws in

@@ -15,6 +15,7 @@ typedef struct swiftlet_poll_event {
   uint64_t tag;
   bool is_readable, is_writable;   // an error or a hang-up makes both true: the next call on it tells
   bool has_ended;                  // the peer has closed or reset: no further edge will come for reading
+  bool is_lost;                    // the connection is broken, or ended in both directions
 } swiftlet_poll_event;
 
 int swiftlet_poller_make(void);

@@ -98,10 +98,15 @@ public final class HTTPClient: Sendable {
         return HTTPClientRequest(url: target, headers: headers, timeout: timeout)
     }
 
-    func perform(_ original: HTTPClientRequest) throws -> HTTPClientResponse {
+    func perform(_ request: HTTPClientRequest) throws -> HTTPClientResponse {
+        var attempt = RequestAttempt(completed(request), client: self)
+        return try attempt.perform()
+    }
+
+    /// The request with the client's own fields, where it does not set them.
+    func completed(_ original: HTTPClientRequest) -> HTTPClientRequest {
         var request = original
         for field in configuration.headers where original.headers[field.name] == nil { request.headers.append(field) }
-        var attempt = RequestAttempt(request, client: self)
-        return try attempt.perform()
+        return request
     }
 }

@@ -16,14 +16,33 @@ struct RequestAttempt {
         deadline = (request.timeout ?? client.configuration.timeout).map { Deadline.after($0) }
     }
 
-    mutating func perform() throws -> HTTPClientResponse {
+    mutating func perform() throws -> HTTPClientResponse { try inSlot { attempt, head in try attempt.exchange(head) } }
+
+    /// Sends the request on a connection of its own, which is handed out if the server switches protocols.
+    mutating func upgrade() throws -> HTTPUpgrade {
+        try inSlot { attempt, head in
+            let connection = try attempt.openConnection()
+            attempt.connection = connection
+            let exchange = try connection.perform(
+                attempt.request, head: head, limits: attempt.client.configuration.limits,
+                readTimeout: attempt.client.configuration.readTimeout, until: attempt.deadline, phase: &attempt.phase)
+            guard exchange.response.status.code == 101 else {
+                connection.close()
+                return .refused(exchange.response)
+            }
+            return .switched(
+                UpgradedConnection(response: exchange.response, stream: connection.socket, input: connection.input))
+        }
+    }
+
+    private mutating func inSlot<Value>(_ body: (inout RequestAttempt, [UInt8]) throws -> Value) throws -> Value {
         do {
             guard request.url.scheme == .http else { throw HTTPRequestFault.needsTLS }
             let head = try request.serializedHead(userAgent: client.configuration.userAgent)
             phase = .queue
             try client.pool.takeSlot(until: deadline)
             defer { client.pool.releaseSlot() }
-            return try exchange(head)
+            return try body(&self, head)
         } catch {
             connection?.close()
             if error is CancellationError { throw error }

@@ -24,9 +24,11 @@ struct FramingFields {
     private(set) var persists: Bool
 
     /// Reads the three fields that matter and refuses everything that two readers could understand differently.
-    init(_ fields: HTTPFields, version: HTTPVersion) throws(HTTPParseError) {
+    ///
+    /// - Parameter asksToPersist: a Connection field that is not among the fields did so.
+    init(_ fields: HTTPFields, version: HTTPVersion, asksToPersist: Bool = false) throws(HTTPParseError) {
         var asksToClose = false
-        var asksToPersist = false
+        var asksToPersist = asksToPersist
         var transferCoding: String?
         for field in fields {
             switch field.name.canonicalName {

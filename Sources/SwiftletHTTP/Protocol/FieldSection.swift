@@ -21,31 +21,48 @@ struct FieldSection {
             throw HTTPParseError(.tooManyFields, "there are more than \(countLimit) field lines")
         }
         lineCount += 1
-        guard let colon = line.firstIndex(where: { !$0.isTokenCharacter }), colon > 0, line[colon] == .colon else {
-            throw nameFault(line, kind: kind)
-        }
-        let valueBytes = line.extracting(line.trimmingBlanks((colon + 1)..<line.count))
-        if let index = valueBytes.firstIndex(where: { !$0.isFieldValueCharacter }) {
-            throw HTTPParseError(
-                .invalidFieldValue,
-                "\(kind) (\(String(ascii: line.extracting(0..<colon)))) has \(valueBytes[index].quoted) in its value")
-        }
-        guard let name = HTTPField.Name(String(ascii: line.extracting(0..<colon))) else {
-            throw nameFault(line, kind: kind)
-        }
-        if let text = String(validating: valueBytes) {
-            return HTTPField(name: name, value: text)
-        }
-        return HTTPField(name: name, value: Array(copying: valueBytes))
+        let parts = try FieldLine(parsing: line, kind: kind)
+        return try parts.field(in: line, kind: kind)
     }
 
     /// Adds a field.
     mutating func append(_ field: HTTPField) {
         fields.append(field)
     }
+}
+
+/// Where a field line has its name and its value; all of its bytes may stand where they are (RFC 9110, 5.1 and 5.5).
+struct FieldLine {
+    let name: Range<Int>
+    let value: Range<Int>
+
+    /// Looks at each byte of a line.
+    init(parsing line: Span<UInt8>, kind: LineKind) throws(HTTPParseError) {
+        guard let colon = line.firstIndex(where: { !$0.isTokenCharacter }), colon > 0, line[colon] == .colon else {
+            throw Self.nameFault(line, kind: kind)
+        }
+        name = 0..<colon
+        value = line.trimmingBlanks((colon + 1)..<line.count)
+        let bytes = line.extracting(value)
+        if let index = bytes.firstIndex(where: { !$0.isFieldValueCharacter }) {
+            throw HTTPParseError(
+                .invalidFieldValue,
+                "\(kind) (\(String(ascii: line.extracting(name)))) has \(bytes[index].quoted) in its value")
+        }
+    }
+
+    /// The field, with strings of its own.
+    func field(in line: Span<UInt8>, kind: LineKind) throws(HTTPParseError) -> HTTPField {
+        guard let name = HTTPField.Name(String(ascii: line.extracting(name))) else {
+            throw Self.nameFault(line, kind: kind)
+        }
+        let bytes = line.extracting(value)
+        if let text = String(validating: bytes) { return HTTPField(name: name, value: text) }
+        return HTTPField(name: name, value: Array(copying: bytes))
+    }
 
     /// Says what is wrong with the part of a line that should be a field name and a colon.
-    private func nameFault(_ line: Span<UInt8>, kind: LineKind) -> HTTPParseError {
+    private static func nameFault(_ line: Span<UInt8>, kind: LineKind) -> HTTPParseError {
         guard let index = line.firstIndex(where: { !$0.isTokenCharacter }) else {
             return HTTPParseError(.invalidFieldName, "\(kind) has no colon")
         }

@@ -40,12 +40,10 @@ extension AnyFiber {
     ///
     /// Cancellation: ends the wait, not the fiber.
     @discardableResult
-    @concurrent
     public final func join(timeout: Duration? = nil) async throws -> Bool {
         try await joinFromTask(until: timeout.map { .after($0) })
     }
 
-    @concurrent
     final func joinFromTask(until deadline: Deadline?) async throws -> Bool {
         try await parkInTask { try self.joinBlocking(until: deadline) }
     }
@@ -113,7 +111,9 @@ extension AnyFiber {
 private func awaitNodes(
     _ deadline: Deadline?, _ fibers: [AnyFiber], _ nodes: UnsafeMutablePointer<JoinNode>
 ) throws -> Bool {
+    let waiting = unsafe currentThread().pointee.current!
     func leave() {
+        unsafe waiting.pointee.wait_object = nil  // a later wait for fibers may name none
         for (index, fiber) in fibers.enumerated() where !fiber.isFinished { unsafe fiber.removeJoiner(nodes + index) }
     }
     do {
@@ -122,9 +122,8 @@ private func awaitNodes(
                 unsafe nodes[index].token = token
                 unsafe fiber.addJoiner(nodes + index)
             }
-            unsafe token.wait.context.pointee.wait_object =
-                unsafe fibers.count == 1
-                ? Unmanaged.passUnretained(fibers[0]).toOpaque() : nil
+            unsafe waiting.pointee.wait_object =
+                unsafe fibers.count == 1 ? Unmanaged.passUnretained(fibers[0]).toOpaque() : nil
         }
         leave()
         return outcome == .woken

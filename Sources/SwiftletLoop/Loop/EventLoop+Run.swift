@@ -39,7 +39,7 @@ extension EventLoop {
     ) throws -> Value {
         try withLoop(takesOver: takesOver) { loop in
             let done = Waiter<Value>()
-            Task(name: "main", executorPreference: loop.preferenceOrDefault) {
+            loop.makeTask(name: "main") {
                 do {
                     done.resume(returning: try await body())
                 } catch {
@@ -72,12 +72,6 @@ extension EventLoop {
             try loop.close()
         }
         return try result.get()
-    }
-
-    /// A loop that is the default executor needs no preference record, which makes resuming cheaper.
-    package var preferenceOrDefault: (any TaskExecutor)? {
-        EventLoop.executorMechanism == .defaultExecutor && swiftlet_thread_id() == swiftlet_process_id()
-            ? nil : taskExecutor
     }
 
     /// Runs the loop until a fiber has ended, and returns its result. From the thread's own stack.

@@ -25,6 +25,9 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// The runtime's spelling of this loop as an executor; set once by `makeExecutors`.
     @exclusivity(unchecked) var executors: LoopExecutors!
 
+    /// It is the process's default and main executor, for good.
+    let isDefaultExecutor = Atomic<Bool>(false)
+
     @exclusivity(unchecked) var sleeps = SleepTable()
 
     /// Waits that only another thread can end: while there are any, the loop is not deadlocked.

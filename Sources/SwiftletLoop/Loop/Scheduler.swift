@@ -50,7 +50,9 @@ extension EventLoop {
         unsafe swiftlet_counter_add(&core.pointee.jobs, 1)
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_TASK.rawValue)
         unsafe context.pointee.run &+= 1
+        unsafe context.pointee.owner = unsafe job
         if isPlain { unsafe executors.runPlain(job) } else { unsafe executors.run(job) }
+        unsafe context.pointee.owner = nil
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
     }
 
@@ -85,9 +87,11 @@ extension EventLoop {
         unsafe core.pointee.stale_timers = 0
         unsafe swiftlet_timer_heap_sweep(
             &core.pointee.timers,
+            // Not counted here or below: the caller has the loop, and the entry its callback.
             { timer, loop in
-                let loop = unsafe Unmanaged<EventLoop>.fromOpaque(loop!).takeUnretainedValue()
-                return unsafe loop.isWanted(timer!.pointee)
+                unsafe Unmanaged<EventLoop>.fromOpaque(loop!)._withUnsafeGuaranteedRef {
+                    unsafe $0.isWanted(timer!.pointee)
+                }
             }, Unmanaged.passUnretained(self).toOpaque())
     }
 
@@ -101,7 +105,7 @@ extension EventLoop {
         case .sleep: return unsafe sleeps.isSuspended(SleepToken(timer))
         case .callback:
             let callback = unsafe Unmanaged<Callback>.fromOpaque(timer.item.pointer)
-            guard unsafe callback.takeUnretainedValue().isObsolete else { return true }
+            guard unsafe callback._withUnsafeGuaranteedRef({ $0.isObsolete }) else { return true }
             unsafe callback.release()
             return false
         default: return true

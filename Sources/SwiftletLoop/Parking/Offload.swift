@@ -141,7 +141,6 @@ func offload<Value: Sendable>(
 /// Runs a closure on a thread of a bounded pool, from a task. It sees the task's task-local values.
 ///
 /// Cancellation: ends the wait; the closure runs to its end and its result is dropped.
-@concurrent
 public func toThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
     let done = Waiter<Value>()
     // A task of its own on the pool's thread: so that task-local values come along.

@@ -48,7 +48,6 @@ public final class Waiter<Value>: @unchecked Sendable {
     public func wait(until deadline: Deadline? = nil) throws -> Value? { try wait(.waiter, until: deadline) }
 
     /// Waits for the result, from a task.
-    @concurrent
     public func wait(until deadline: Deadline? = nil) async throws -> sending Value? {
         try await parkInTask { _ = try self.wait(.waiter, until: deadline) }
         nonisolated(unsafe) let value = try shared.withLock { $0.result }?.get()

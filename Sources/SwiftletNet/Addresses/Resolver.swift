@@ -50,7 +50,7 @@ public final class Resolver: Sendable {
     ///   - lookUp: finds the addresses of a host, with any port, on a thread that it may block; by default `getaddrinfo`.
     public init(
         _ configuration: Configuration = Configuration(),
-        lookUp: @escaping @Sendable (String) throws -> [SocketAddress] = { try systemLookUp($0) }
+        lookUp: @escaping @Sendable (String) throws -> [SocketAddress] = { try Resolver.systemLookUp($0) }
     ) {
         self.configuration = configuration
         self.lookUp = lookUp
@@ -79,7 +79,6 @@ public final class Resolver: Sendable {
     ///
     /// Cancellation: ends the wait; the look-up goes on for others and for later.
     /// - Throws: `ResolverError`; `DeadlineExceeded`; `CancellationError`.
-    @concurrent
     public func addresses(of host: String, port: Int, until deadline: Deadline? = nil) async throws -> [SocketAddress] {
         try await parkInTask { try self.addresses(of: host, port: port, until: deadline) }
     }
@@ -97,7 +96,6 @@ public final class Resolver: Sendable {
     ///
     /// Cancellation: ends the wait; the look-up goes on for others and for later.
     /// - Throws: `ResolverError`; `DeadlineExceeded`; `CancellationError`.
-    @concurrent
     public static func addresses(
         of host: String, port: Int, until deadline: Deadline? = nil
     ) async throws -> [SocketAddress] {

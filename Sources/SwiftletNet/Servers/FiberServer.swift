@@ -107,7 +107,6 @@ public class FiberServer: @unchecked Sendable {
     /// Takes nothing more in and waits for the handlers, from a task; those that have not ended in time are killed.
     ///
     /// Cancellation: kills the handlers at once.
-    @concurrent
     public final func stop(timeout: Duration = .seconds(1)) async throws {
         try await parkInTask { try self.stop(timeout: timeout) }
     }

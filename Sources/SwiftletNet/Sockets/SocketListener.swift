@@ -63,7 +63,6 @@ public final class SocketListener<Connection: StreamSocket>: Sendable {
     ///
     /// Cancellation: ends the wait; no connection is lost.
     /// - Throws: `SocketError`, with `closed` once the listener is closed; `CancellationError`.
-    @concurrent
     public func accept(until deadline: Deadline? = nil) async throws -> Connection {
         try await parkInTask { try self.accept(until: deadline) }
     }

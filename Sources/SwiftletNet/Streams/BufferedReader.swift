@@ -53,7 +53,6 @@ public class BufferedReader: ByteSource, @unchecked Sendable {
     ///
     /// Cancellation: ends the wait; no byte is lost.
     /// - Throws: `SocketError`, with `missingDelimiter` when the stream ends before, and `limitExceeded`; `CancellationError`.
-    @concurrent
     public final func readUntil(
         _ delimiter: [UInt8], limit: Int = defaultLimit, until deadline: Deadline? = nil
     ) async throws -> [UInt8] {
@@ -83,7 +82,6 @@ public class BufferedReader: ByteSource, @unchecked Sendable {
     ///
     /// Cancellation: ends the wait; no byte is lost.
     /// - Throws: `SocketError`, with `limitExceeded`; `CancellationError`.
-    @concurrent
     public final func readLine(limit: Int = defaultLimit, until deadline: Deadline? = nil) async throws -> String? {
         try await parkInTask { try self.readLine(limit: limit, until: deadline) }
     }
@@ -105,7 +103,6 @@ public class BufferedReader: ByteSource, @unchecked Sendable {
     ///
     /// Cancellation: ends the wait; no byte is lost.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public final func peek(_ count: Int, until deadline: Deadline? = nil) async throws -> [UInt8] {
         try await parkInTask { try self.peek(count, until: deadline) }
     }

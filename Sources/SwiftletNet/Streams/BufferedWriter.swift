@@ -43,7 +43,6 @@ public final class BufferedWriter: ByteSink, @unchecked Sendable {
     ///
     /// Cancellation: ends the wait; a part may have been written.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public func flush(until deadline: Deadline? = nil) async throws {
         try await parkInTask { try self.flush(until: deadline) }
     }

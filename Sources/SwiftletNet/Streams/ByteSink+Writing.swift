@@ -15,7 +15,6 @@ extension ByteSink {
     ///
     /// Cancellation: ends the wait; a part may have been written.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public func write(_ bytes: [UInt8], until deadline: Deadline? = nil) async throws {
         try await parkInTask { try self.write(bytes, until: deadline) }
     }
@@ -33,7 +32,6 @@ extension ByteSink {
     ///
     /// Cancellation: ends the wait; a part may have been written.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public func write(_ text: String, until deadline: Deadline? = nil) async throws {
         try await parkInTask { try self.write(text, until: deadline) }
     }
@@ -63,7 +61,6 @@ extension ByteSink {
     ///
     /// Cancellation: ends the wait; a part may have been written.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public func write(contentsOf pieces: [[UInt8]], until deadline: Deadline? = nil) async throws {
         try await parkInTask { try self.write(contentsOf: pieces, until: deadline) }
     }

@@ -31,7 +31,6 @@ extension ByteSource {
     ///
     /// Cancellation: ends the wait; no byte is lost.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public func read(upTo limit: Int, until deadline: Deadline? = nil) async throws -> [UInt8] {
         try await parkInTask { try self.read(upTo: limit, until: deadline) }
     }
@@ -58,7 +57,6 @@ extension ByteSource {
     ///
     /// Cancellation: ends the wait; what had come of them is lost.
     /// - Throws: `SocketError`, with `unexpectedEnd` when the peer ends before; `CancellationError`.
-    @concurrent
     public func readExactly(_ count: Int, until deadline: Deadline? = nil) async throws -> [UInt8] {
         try await parkInTask { try self.readExactly(count, until: deadline) }
     }
@@ -83,7 +81,6 @@ extension ByteSource {
     ///
     /// Cancellation: ends the wait; what had come is lost.
     /// - Throws: `SocketError`, with `limitExceeded` when more than `limit` bytes come; `CancellationError`.
-    @concurrent
     public func readToEnd(limit: Int = .max, until deadline: Deadline? = nil) async throws -> [UInt8] {
         try await parkInTask { try self.readToEnd(limit: limit, until: deadline) }
     }

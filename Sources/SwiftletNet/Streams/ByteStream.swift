@@ -87,6 +87,18 @@ public protocol ByteSink: StreamEnd {
 public protocol ByteStream: ByteSource, ByteSink {
     /// The other side's address.
     var remoteAddress: SocketAddress { get }
+
+    /// Has a closure called when the peer ends its side, also while nobody reads: with false for an end, after which it may
+    /// still read; with true when the connection is broken, after which nothing reaches it. On the calling loop's thread
+    /// only, which it must not park; until the stream is closed.
+    ///
+    /// - Throws: `SocketError`.
+    func observeEnd(_ observer: @escaping (_ isBroken: Bool) -> Void) throws
+}
+
+extension ByteStream {
+    /// A stream that cannot tell does not.
+    public func observeEnd(_ observer: @escaping (_ isBroken: Bool) -> Void) throws {}
 }
 
 /// The nearer of a deadline and what a timeout that begins now allows.

@@ -37,7 +37,6 @@ public final class TCPConnection: StreamSocket, @unchecked Sendable {
     ///
     /// Cancellation: ends the attempt; nothing stays open.
     /// - Throws: `ResolverError`; `SocketError` of the last address that was tried; `CancellationError`.
-    @concurrent
     public static func connect(
         to host: String, port: Int, timeout: Duration? = .seconds(30), resolver: Resolver = .shared
     ) async throws -> TCPConnection {

@@ -64,7 +64,6 @@ public final class UDPSocket: Sendable {
     /// Makes a socket for one peer, from a task.
     ///
     /// Cancellation: ends looking up the name.
-    @concurrent
     public static func connect(to host: String, port: Int) async throws -> UDPSocket {
         try await parkInTask { try open(host, port: port) }
     }

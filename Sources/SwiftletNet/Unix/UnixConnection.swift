@@ -25,7 +25,6 @@ public final class UnixConnection: StreamSocket, @unchecked Sendable {
     ///
     /// Cancellation: ends the attempt; nothing stays open.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public static func connect(to path: String, timeout: Duration? = .seconds(30)) async throws -> UnixConnection {
         try await parkInTask { try connect(to: path, timeout: timeout) }
     }
