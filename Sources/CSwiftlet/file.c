@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -77,27 +78,49 @@ long swiftlet_pipe_read(int descriptor, void *buffer, long size) {
   }
 }
 
+// SIGPIPE goes to the thread that writes: held back meanwhile, and taken away. It may come with a part that was written, too.
+struct held_signal {
+  sigset_t set, earlier;
+};
+
+static void hold_pipe_signal(struct held_signal *held) {
+  sigemptyset(&held->set);
+  sigaddset(&held->set, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &held->set, &held->earlier);
+}
+
+static void take_pipe_signal(struct held_signal *held) {
+  // Who holds it back anyway sees to it.
+  if (sigismember(&held->earlier, SIGPIPE)) return;
+  struct timespec now = {0};
+  while (sigtimedwait(&held->set, NULL, &now) < 0 && errno == EINTR) {}
+  pthread_sigmask(SIG_SETMASK, &held->earlier, NULL);
+}
+
 long swiftlet_pipe_write(int descriptor, const void *bytes, long size) {
-  // SIGPIPE goes to the thread that writes: held back meanwhile, and taken away if this write has raised it.
-  sigset_t pipe_signal, earlier, pending;
-  sigemptyset(&pipe_signal);
-  sigaddset(&pipe_signal, SIGPIPE);
-  sigpending(&pending);
-  bool was_pending = sigismember(&pending, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &pipe_signal, &earlier);
+  struct held_signal held;
+  hold_pipe_signal(&held);
   long result;
-  for (;;) {
-    long allowed = swiftlet_socket_ask(SWIFTLET_CALL_SEND, descriptor, size);
-    if (allowed == -EINTR) continue;
-    result = allowed < 0 ? allowed : write(descriptor, bytes, (size_t)allowed);
-    if (allowed < 0 || result >= 0) break;
-    result = -errno;
-    if (result != -EINTR) break;
-  }
-  if (result == -EPIPE && !was_pending) {
-    struct timespec now = {0};
-    while (sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR) {}
-  }
-  pthread_sigmask(SIG_SETMASK, &earlier, NULL);
+  do {
+    result = swiftlet_socket_ask(SWIFTLET_CALL_SEND, descriptor, size);
+    if (result >= 0) result = write(descriptor, bytes, (size_t)result);
+    if (result == -1) result = -errno;
+  } while (result == -EINTR);
+  take_pipe_signal(&held);
   return result;
+}
+
+long swiftlet_file_send(int descriptor, int socket, long offset, long size) {
+  enum { LARGEST = 1 << 20 };  // so that one fast peer does not hold up the others
+  struct held_signal held;
+  hold_pipe_signal(&held);
+  long result;
+  do {
+    result = swiftlet_socket_ask(SWIFTLET_CALL_SEND, socket, size < LARGEST ? size : LARGEST);
+    off_t position = offset;
+    if (result >= 0) result = sendfile(socket, descriptor, &position, (size_t)result);
+    if (result == -1) result = -errno;
+  } while (result == -EINTR);
+  take_pipe_signal(&held);
+  return result == 0 ? -ENODATA : result;
 }

@@ -3,7 +3,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
 _Atomic(swiftlet_socket_fault) swiftlet_socket_fault_hook;
@@ -34,20 +33,6 @@ long swiftlet_socket_send_two(
     int descriptor, const void *first, long first_size, const void *second, long second_size) {
   struct iovec parts[2] = {{(void *)first, (size_t)first_size}, {(void *)second, (size_t)second_size}};
   return swiftlet_socket_send_many(descriptor, parts, 2);
-}
-
-long swiftlet_socket_send_file(int descriptor, int file, long offset, long size) {
-  enum { LARGEST = 1 << 20 };  // so that one fast peer does not hold up the others
-  for (;;) {
-    long allowed = swiftlet_socket_ask(SWIFTLET_CALL_SEND, descriptor, size < LARGEST ? size : LARGEST);
-    if (allowed == -EINTR) continue;
-    if (allowed < 0) return allowed;
-    off_t position = offset;
-    long sent = sendfile(descriptor, file, &position, (size_t)allowed);
-    if (sent > 0) return sent;
-    if (sent == 0) return -ENODATA;  // the file has become shorter
-    if (errno != EINTR) return -errno;
-  }
 }
 
 int swiftlet_socket_make(int family) {

@@ -193,6 +193,15 @@ import Testing
                 try pair.server.write(contentsOf: file, in: 2_999_999..<3_000_001)
             }
             #expect(short.reason == .system(errno: ENODATA) && short.description.contains("became shorter"))
+
+            // A peer that has gone is an error here too, and no signal.
+            let gone = try makePair()
+            gone.client.close()
+            _ = try gone.server.readToEnd()
+            let broken = try failure(SocketError.self) {
+                while true { try gone.server.write(contentsOf: file) }
+            }
+            #expect(broken.isDisconnection)
         }
     }
 

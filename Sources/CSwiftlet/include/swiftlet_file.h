@@ -10,6 +10,9 @@ long swiftlet_file_read(int descriptor, void *buffer, long size, long offset, bo
 /// A part may be written. A file without positions is written where it stands.
 long swiftlet_file_write(int descriptor, const void *bytes, long size, long offset);
 int swiftlet_file_sync(int descriptor);
+/// Sends a part of a file to a socket, without moving in the file; -ENODATA when the file ends before, -EPIPE without the
+/// signal.
+long swiftlet_file_send(int descriptor, int socket, long offset, long size);
 
 /// The same, or a duplicate in its place if it is 0 to 2: in a process without standard streams. -1 and errno if it cannot be.
 int swiftlet_file_above_standard(int descriptor);

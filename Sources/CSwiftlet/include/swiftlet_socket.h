@@ -59,8 +59,6 @@ long swiftlet_socket_send_two(
 
 /// Sends several buffers behind each other with one call.
 long swiftlet_socket_send_many(int descriptor, struct iovec *parts, int count);
-/// Sends a part of a file, which it does not move in; -ENODATA when the file ends before.
-long swiftlet_socket_send_file(int descriptor, int file, long offset, long size);
 
 /// A stream socket that does not block and is closed on exec; one of TCP sends small packets at once.
 int swiftlet_socket_make(int family);

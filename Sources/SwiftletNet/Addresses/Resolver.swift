@@ -50,7 +50,7 @@ public final class Resolver: Sendable {
     ///   - lookUp: finds the addresses of a host, with any port, on a thread that it may block; by default `getaddrinfo`.
     public init(
         _ configuration: Configuration = Configuration(),
-        lookUp: @escaping @Sendable (String) throws -> [SocketAddress] = { try systemLookUp($0) }
+        lookUp: @escaping @Sendable (String) throws -> [SocketAddress] = { try Resolver.systemLookUp($0) }
     ) {
         self.configuration = configuration
         self.lookUp = lookUp

@@ -4,34 +4,36 @@ import Glibc
 private let noAddressOfThatFamily: CInt = -9
 private let noAddress: CInt = -5
 
-/// The addresses that `getaddrinfo` finds, with port 0. Blocks the thread.
-///
-/// - Throws: `ResolverError`.
-public func systemLookUp(_ host: String) throws -> [SocketAddress] {
-    var hints = addrinfo()
-    hints.ai_family = AF_UNSPEC
-    hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
-    // Without it hosts that have no IPv6 are offered addresses that they cannot reach (getaddrinfo(3)).
-    hints.ai_flags = AI_ADDRCONFIG
-    var first: UnsafeMutablePointer<addrinfo>?
-    var status = getaddrinfo(host, nil, &hints, &first)
-    if status == EAI_NONAME || status == noAddressOfThatFamily {
-        // A machine with nothing but its loopback has no configured family at all, and still a localhost.
-        hints.ai_flags = 0
-        status = getaddrinfo(host, nil, &hints, &first)
+extension Resolver {
+    /// The addresses that `getaddrinfo` finds, with port 0. Blocks the thread.
+    ///
+    /// - Throws: `ResolverError`.
+    public static func systemLookUp(_ host: String) throws -> [SocketAddress] {
+        var hints = addrinfo()
+        hints.ai_family = AF_UNSPEC
+        hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+        // Without it hosts that have no IPv6 are offered addresses that they cannot reach (getaddrinfo(3)).
+        hints.ai_flags = AI_ADDRCONFIG
+        var first: UnsafeMutablePointer<addrinfo>?
+        var status = getaddrinfo(host, nil, &hints, &first)
+        if status == EAI_NONAME || status == noAddressOfThatFamily {
+            // A machine with nothing but its loopback has no configured family at all, and still a localhost.
+            hints.ai_flags = 0
+            status = getaddrinfo(host, nil, &hints, &first)
+        }
+        guard status == 0 else {
+            throw ResolverError(host: host, reason: .lookup(code: status, errno: status == EAI_SYSTEM ? errno : 0))
+        }
+        defer { freeaddrinfo(first) }
+        var found: [SocketAddress] = []
+        var next = first
+        while let entry = next {
+            next = entry.pointee.ai_next
+            let raw = UnsafeRawBufferPointer(start: entry.pointee.ai_addr, count: Int(entry.pointee.ai_addrlen))
+            if let address = SocketAddress(raw: raw), !found.contains(address) { found.append(address) }
+        }
+        return found
     }
-    guard status == 0 else {
-        throw ResolverError(host: host, reason: .lookup(code: status, errno: status == EAI_SYSTEM ? errno : 0))
-    }
-    defer { freeaddrinfo(first) }
-    var found: [SocketAddress] = []
-    var next = first
-    while let entry = next {
-        next = entry.pointee.ai_next
-        let raw = UnsafeRawBufferPointer(start: entry.pointee.ai_addr, count: Int(entry.pointee.ai_addrlen))
-        if let address = SocketAddress(raw: raw), !found.contains(address) { found.append(address) }
-    }
-    return found
 }
 
 /// The addresses of a host could not be found.

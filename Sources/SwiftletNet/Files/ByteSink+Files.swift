@@ -49,7 +49,7 @@ extension StreamSocket {
     public final func copy(_ range: Range<Int64>, of file: File, until deadline: Deadline? = nil) throws {
         let handle = try file.opened(for: .read)
         try descriptor.writeAll(range.count, until: deadline, timeout: writeTimeout, peer: peerName) { number, sent in
-            swiftlet_socket_send_file(number, handle.number, Int(range.lowerBound) + sent, range.count - sent)
+            swiftlet_file_send(handle.number, number, Int(range.lowerBound) + sent, range.count - sent)
         }
     }
 }

@@ -29,9 +29,9 @@ extension SocketListener {
         limit: Int? = nil, _ handler: @escaping @Sendable (Connection) async throws -> Void
     ) async throws {
         try await parkInTask {
-            let executor = try EventLoop.current.taskExecutor
+            let loop = try EventLoop.current
             try self.acceptEach(limit: limit) { connection, leave in
-                Task(executorPreference: executor) {
+                loop.makeTask {
                     defer { leave() }
                     do {
                         try await handler(connection)

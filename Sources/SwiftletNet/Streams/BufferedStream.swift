@@ -26,6 +26,8 @@ public final class BufferedStream: BufferedReader, ByteStream, @unchecked Sendab
 
     public var remoteAddress: SocketAddress { stream.remoteAddress }
 
+    public func observeEnd(_ observer: @escaping (_ isBroken: Bool) -> Void) throws { try stream.observeEnd(observer) }
+
     /// Gives up buffering, to go on with the stream below: to begin TLS on it, say, or another protocol.
     ///
     /// Whoever begins TLS must refuse what was read ahead: it came in the clear, and somebody else may have sent it.

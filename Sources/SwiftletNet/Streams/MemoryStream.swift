@@ -113,13 +113,6 @@ package final class MemoryStream: ByteStream, @unchecked Sendable {
         }
     }
 
-    package func write(
-        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, until deadline: Deadline?
-    ) throws {
-        try write(first, until: deadline)
-        try write(second, until: deadline)
-    }
-
     package func closeWriting() throws {
         outgoing.change { $0.isEnded = true }
         other?.tellEnd(isBroken: false)
