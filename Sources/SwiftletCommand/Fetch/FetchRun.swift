@@ -104,9 +104,13 @@ final class FetchRun {
     // MARK: Reading
 
     private func readInput() {
+        var count = 0
         do {
             while let (url, isCut) = try input.next() {
                 if isInterrupted { break }
+                count += 1
+                // A file never makes its reader wait, and lines that need no request do not either.
+                if count % 64 == 0 { try yield() }
                 if let finished, finished.take(url) {
                     tally.skipped += 1
                     continue

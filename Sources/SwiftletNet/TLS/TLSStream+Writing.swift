@@ -25,19 +25,33 @@
             _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, until deadline: Deadline?
         ) throws {
             guard first.count + second.count > 0 else { return }
+            try inTurn(until: deadline) {
+                guard first.count > 0, second.count > 0, first.count + second.count <= Self.jointSize else {
+                    try encrypt(first, until: deadline)
+                    return try encrypt(second, until: deadline)
+                }
+                try withUnsafeTemporaryAllocation(byteCount: Self.jointSize, alignment: 1) { joint in
+                    joint.copyMemory(from: first)
+                    UnsafeMutableRawBufferPointer(rebasing: joint[first.count...]).copyMemory(from: second)
+                    try encrypt(
+                        UnsafeRawBufferPointer(rebasing: joint[..<(first.count + second.count)]), until: deadline)
+                }
+            }
+        }
+
+        /// Writes all of several pieces of memory behind each other, with few calls to the kernel.
+        ///
+        /// Cancellation: ends the wait; a part may have been written, and nothing can be written after it.
+        /// - Throws: `TLSError`; `SocketError`; `CancellationError`.
+        public func write(contentsOf pieces: [UnsafeRawBufferPointer], until deadline: Deadline?) throws {
+            try inTurn(until: deadline) { for piece in pieces { try encrypt(piece, until: deadline) } }
+        }
+
+        /// Sends what the body encrypts, when nobody else writes.
+        private func inTurn(until deadline: Deadline?, _ body: () throws -> Void) throws {
             try beginWriting(until: deadline)
             do {
-                if first.count > 0, second.count > 0, first.count + second.count <= Self.jointSize {
-                    try withUnsafeTemporaryAllocation(byteCount: Self.jointSize, alignment: 1) { joint in
-                        joint.copyMemory(from: first)
-                        UnsafeMutableRawBufferPointer(rebasing: joint[first.count...]).copyMemory(from: second)
-                        try encrypt(
-                            UnsafeRawBufferPointer(rebasing: joint[..<(first.count + second.count)]), until: deadline)
-                    }
-                } else {
-                    try encrypt(first, until: deadline)
-                    try encrypt(second, until: deadline)
-                }
+                try body()
                 try flush(until: deadline)
             } catch {
                 writing.release()
