@@ -174,6 +174,8 @@ final class ServerConnection {
         let upgrade = HTTPServerUpgrade(stream: stream, input: input, isStopping: worker.isStopping)
         self.upgrade = upgrade
         defer { self.upgrade = nil }
+        // The new protocol has goodbyes of its own: a client that ends its side does not cancel what took over.
+        self.request = nil
         do {
             try takeOver(upgrade)
         } catch let error as SocketError where error.isDisconnection || error.reason == .closed {
