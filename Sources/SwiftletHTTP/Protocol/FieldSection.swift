@@ -38,7 +38,9 @@ struct FieldSection {
             while lines[end] != .lineFeed { end += 1 }
             let line = lines.extracting(start..<(end - 1))
             let kind = LineKind.fieldLine(number: fields.count + 1)
-            if let field = try? FieldLine(parsing: line, kind: kind).field(in: line, kind: kind) { fields.append(field) }
+            if let field = try? FieldLine(parsing: line, kind: kind).field(in: line, kind: kind) {
+                fields.append(field)
+            }
             start = end + 1
         }
         return fields
