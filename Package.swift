@@ -24,6 +24,8 @@ let package = Package(
         .library(name: "SwiftletLoop", targets: ["SwiftletLoop"]),
         .library(name: "SwiftletAsyncIO", targets: ["SwiftletAsyncIO"]),
         .library(name: "SwiftletHTTP", targets: ["SwiftletHTTP"]),
+        .library(name: "SwiftletInterpose", targets: ["SwiftletInterpose"]),
+        .library(name: "SwiftletPreload", type: .dynamic, targets: ["CInterpose"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
     traits: [
@@ -71,6 +73,11 @@ let package = Package(
                 .target(name: "CZstd", condition: .when(traits: ["Zstd"])),
             ],
             swiftSettings: settings),
+        // Stands alone: it is also a library that is loaded before a program.
+        .target(name: "CInterpose"),
+        .target(
+            name: "SwiftletInterpose", dependencies: ["CInterpose", "CSwiftlet", "SwiftletLoop"],
+            swiftSettings: settings),
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
@@ -79,12 +86,27 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP"], path: "Examples",
+            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInterpose"], path: "Examples",
             swiftSettings: settings),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
+        .target(name: "CInterposeTestSupport", path: "Tests/CInterposeTestSupport"),
         .executableTarget(
             name: "TakeoverProgram", dependencies: ["CSwiftlet", "Swiftlet"], path: "Tests/TakeoverProgram",
             swiftSettings: settings),
+        // A peer for the suites of other implementations.
+        .executableTarget(
+            name: "WebSocketProgram", dependencies: ["Swiftlet", "SwiftletHTTP"], path: "Tests/WebSocketProgram",
+            swiftSettings: settings),
+        // What the fuzzer and the corpus test run on the parsers, and the parsers as a program.
+        .target(
+            name: "FuzzTargets", dependencies: ["SwiftletHTTP", httpTypes], path: "Tests/FuzzTargets",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "ParserProgram", dependencies: ["FuzzTargets", "SwiftletHTTP", httpTypes],
+            path: "Tests/ParserProgram", swiftSettings: settings),
+        // Not linked with SwiftletInterpose: for `swiftlet run`.
+        .executableTarget(
+            name: "PreloadProgram", dependencies: ["Swiftlet"], path: "Tests/PreloadProgram", swiftSettings: settings),
         .target(
             name: "TestSupport", dependencies: ["CSwiftlet", "Swiftlet"], path: "Tests/TestSupport",
             swiftSettings: settings),
@@ -104,11 +126,16 @@ let package = Package(
             name: "SwiftletNetTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SwiftletHTTPTests",
-            dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes],
+            dependencies: ["CSwiftlet", "FuzzTargets", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes],
+            swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletInterposeTests",
+            dependencies: ["CInterposeTestSupport", "Swiftlet", "SwiftletInterpose", "TestSupport"],
             swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
-            name: "SwiftletProgramTests", dependencies: ["SwiftletExamples", "SwiftletCommand"],
+            name: "SwiftletProgramTests",
+            dependencies: ["SwiftletExamples", "SwiftletCommand", "PreloadProgram", "Swiftlet", "TestSupport"],
             swiftSettings: settings),
     ]
 )

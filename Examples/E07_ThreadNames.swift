@@ -1,25 +1,27 @@
+import Glibc
 import Swiftlet
+import SwiftletInterpose
 
-/// E7: each fiber passes for a thread of its own, and sleeping lets the others run. The original patches Python's own
-/// `time.sleep`; here it is the library's `sleep`. Calls of libc's `sleep` become cooperative with the interposition product
-/// of a later version.
+/// E7: each fiber passes for a thread of its own, and libc's `sleep` lets the others run.
 func threadNames() throws {
-    func eat() throws {
+    patchAll()
+
+    func eat() {
         print(AnyFiber.currentThreadName)
         print("eat food 1")
-        try sleep(.seconds(2))
+        sleep(2)
         print("eat food 2")
     }
-    func play() throws {
+    func play() {
         print(AnyFiber.currentThreadName)
         print("play 1")
-        try sleep(.seconds(1))
+        sleep(1)
         print("play 2")
     }
 
     try EventLoop.run {
-        let fiber1 = spawn { try eat() }
-        let fiber2 = spawn { try play() }
+        let fiber1 = spawn { eat() }
+        let fiber2 = spawn { play() }
         try joinAll([fiber1, fiber2])
         print("主")
     }

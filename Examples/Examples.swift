@@ -1,4 +1,5 @@
 @preconcurrency import Glibc  // for `stdout`
+import SwiftletInterpose
 
 /// The examples of the tutorial, one a file. `swift run SwiftletExamples e04` runs one.
 @main
@@ -34,11 +35,13 @@ enum Examples {
             ("e24", "one request after the other", serialRequests),
             ("e27", "ten random sleeps, gathered on a loop", gatherOnALoop),
             ("e28", "the same through AsyncIO.run", asyncIORun),
+            ("chat", "a chat room over WebSocket; with a port: a guest", chat),
         ]
     }
 
     static func main() {
         setlinebuf(stdout)  // a reader on a pipe sees each line when it is printed
+        if Settings.word("PATCH") == "all" { patchAll() }  // the cure for e19 and e21
         guard let name = CommandLine.arguments.dropFirst().first else {
             for example in all { print("\(example.name)  \(example.about)") }
             return

@@ -5,7 +5,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 swiftlet_wait swiftlet_wait_begin_blocking(swiftlet_thread *thread) {
   pthread_mutex_lock(&thread->blocking_lock);
@@ -81,7 +83,8 @@ void swiftlet_spin(unsigned round) {
     sched_yield();
   } else {
     // The holder does not get to run: on one processor, with a lower priority than ours.
-    nanosleep(&(struct timespec){0, 50000}, NULL);
+    // Not by its name, which may have been made to park: locks are held here.
+    syscall(SYS_nanosleep, &(struct timespec){0, 50000}, NULL);
   }
 }
 

@@ -7,8 +7,9 @@ import SwiftletHTTP
 struct Swiftlet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "swiftlet",
-        abstract: "Coroutines for Swift: the slow server, and the comparison that shows what they are good for.",
-        subcommands: [Serve.self, Compare.self, MeasureMode.self])
+        abstract:
+            "Coroutines for Swift: a slow server, a fetcher, and the comparison that shows what they are good for.",
+        subcommands: [Serve.self, Fetch.self, Compare.self, Run.self, MeasureMode.self])
 
     static func main() {
         do {
@@ -26,7 +27,7 @@ struct Swiftlet: ParsableCommand {
             let code = exitCode(for: error)
             if code.isSuccess { exit(withError: error) }  // --help and the like
             complain(message(for: error))
-            Glibc.exit(code.rawValue)
+            Glibc.exit(CommandLine.arguments.dropFirst().first == "fetch" ? Fetch.usageCode : code.rawValue)
         }
     }
 

@@ -70,7 +70,7 @@ import Testing
                             headers: [.wwwAuthenticate: #"Digest realm="r, s", nonce="fresh", qop="auth""#],
                             bytes: Array("who?".utf8))
                     }
-                    return HTTPServerResponse(bytes: request.body)
+                    return HTTPServerResponse(bytes: try request.bytes())
                 }
             }
             try withServer(routes) { _, url throws in

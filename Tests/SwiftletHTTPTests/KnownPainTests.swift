@@ -227,14 +227,11 @@ import Testing
     @Test func aDroppedClientIsReported() async throws {
         try await onLoop {
             let server = try ScriptedServer()
-            server.play([[answer("1"), ""], [answer("2"), ""], [answer("3"), ""]])
             func drop() throws {
                 let client = HTTPClient()
                 #expect(try client.get(server.url).text == "1")
             }
             let before = ReportLog.reports(containing: "an HTTPClient was dropped with 1 open").count
-            try HTTPClient.with { client throws in _ = try client.get(server.url) }
-            #expect(ReportLog.reports(containing: "an HTTPClient was dropped with 1 open").count == before)
             _ = HTTPClient()
             server.play([[answer("1"), ""]])
             try drop()

@@ -33,7 +33,7 @@ import Testing
                         return HTTPServerResponse(status: .serviceUnavailable, headers: [.retryAfter: "0"], bytes: [])
                     }
                     return HTTPServerResponse(
-                        bytes: Array((request.headers[HTTPField.Name("X-Tag")!] ?? "").utf8) + request.body)
+                        bytes: Array((request.headers[HTTPField.Name("X-Tag")!] ?? "").utf8) + (try request.bytes()))
                 }
             }
             try withServer(routes) { _, url throws in

@@ -13,9 +13,7 @@ import Testing
             guard let status = Int(request.path.dropFirst().prefix(3)) else {
                 let fields = [HTTPField.Name.authorization, .cookie, .contentType].map { request.headers[$0] ?? "-" }
                 return HTTPServerResponse(
-                    headers: [.contentType: "text/plain"],
-                    bytes: Array(
-                        "\(request.method.rawValue) \(fields) \(String(decoding: request.body, as: UTF8.self))".utf8))
+                    "\(request.method.rawValue) \(fields) \(try request.text())", contentType: "text/plain")
             }
             return HTTPServerResponse(
                 status: .init(code: status), headers: [.location: request.query ?? ""], bytes: Array("moved".utf8))

@@ -20,9 +20,9 @@ import Testing
                 server.fallback { request in
                     HTTPServerResponse(
                         headers: [
-                            .contentType: request.headers[.contentType] ?? "none",
-                            .eTag: request.headers[.contentLength] ?? request.headers[.transferEncoding] ?? "none",
-                        ], bytes: request.body)
+                            .eTag: request.headers[.contentLength] ?? request.headers[.transferEncoding] ?? "none"
+                        ], bytes: try request.bytes(limit: 10_000_000),
+                        contentType: request.headers[.contentType] ?? "none")
                 }
             }
             try withServer(routes) { _, url throws in

@@ -161,7 +161,7 @@ import Testing
                 server.fallback { request in
                     var bytes = plain
                     let codings = ContentCoding.list(request.query ?? "")
-                    for coding in codings {
+                    for coding in codings where coding.isSupported {
                         let compressor = try Compressor(coding)
                         var coded: [UInt8] = []
                         try compressor.encode(bytes, into: &coded)
@@ -184,9 +184,9 @@ import Testing
                         try client.withResponse(to: url + "/?" + coding) { response throws in
                             var longest = 0
                             var all: [UInt8] = []
-                            try response.body.forEach {
-                                longest = max(longest, $0.count)
-                                all += $0
+                            while let piece = try response.body.next() {
+                                longest = max(longest, piece.count)
+                                all += piece
                             }
                             #expect(all == plain && longest <= 64 * 1024)
                         }

@@ -213,6 +213,9 @@ struct ExampleTests {
         let (parking, _) = try await runWithServer(name, delay: "0.4s", environment: ["CLIENT": "parking"])
         #expect(parking.texts.prefix(5).allSatisfy { $0.hasPrefix("Waiting for ") } && parking.lines.count == 11)
         #expect(try cost(parking) < 0.8 && parking.errors == "")
+        let (patched, _) = try await runWithServer(name, delay: "0.4s", environment: ["PATCH": "all"])
+        #expect(patched.texts.prefix(5).allSatisfy { $0.hasPrefix("Waiting for ") } && patched.lines.count == 11)
+        #expect(try cost(patched) < 0.8 && patched.errors == "")
     }
 
     @Test

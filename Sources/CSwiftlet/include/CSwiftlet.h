@@ -16,5 +16,6 @@
 #include "swiftlet_process.h"
 #include "swiftlet_backtrace.h"
 #include "swiftlet_signal.h"
+#include "swiftlet_foreign.h"
 
 #endif

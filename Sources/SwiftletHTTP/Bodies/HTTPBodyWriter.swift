@@ -45,7 +45,6 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     ///
     /// Cancellation: ends the wait and the request.
     /// - Throws: `HTTPBodyLengthError`; what the connection throws, which ends the request.
-    @concurrent
     public func write(_ bytes: [UInt8]) async throws {
         try await parkInTask { try self.send(bytes) }
     }

@@ -16,7 +16,6 @@ extension HTTP {
     ///
     /// Cancellation: ends the request.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
-    @concurrent
     public static func get(
         _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
     ) async throws -> HTTPClientResponse {
@@ -39,7 +38,6 @@ extension HTTP {
     ///
     /// Cancellation: ends the request.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
-    @concurrent
     public static func head(
         _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
     ) async throws -> HTTPClientResponse {
@@ -63,7 +61,6 @@ extension HTTP {
     ///
     /// Cancellation: ends the request.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
-    @concurrent
     public static func post(
         _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
         timeout: Duration? = nil
@@ -88,7 +85,6 @@ extension HTTP {
     ///
     /// Cancellation: ends the request.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
-    @concurrent
     public static func put(
         _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
         timeout: Duration? = nil
@@ -113,7 +109,6 @@ extension HTTP {
     ///
     /// Cancellation: ends the request.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
-    @concurrent
     public static func patch(
         _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
         timeout: Duration? = nil
@@ -138,7 +133,6 @@ extension HTTP {
     ///
     /// Cancellation: ends the request.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
-    @concurrent
     public static func delete(
         _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
         timeout: Duration? = nil

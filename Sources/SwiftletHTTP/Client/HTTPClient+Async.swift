@@ -21,7 +21,6 @@ extension HTTPClient {
     ///
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func send(_ request: HTTPClientRequest) async throws -> HTTPClientResponse {
         try await parkInTask { try self.perform(request) }
     }
@@ -61,7 +60,6 @@ extension HTTPClient {
         try await withResponse(to: request(.get, url, headers: headers), body)
     }
 
-    @concurrent
     private func openInTask(_ request: HTTPClientRequest) async throws -> HTTPResponseStream {
         try await parkInTask { try self.open(request) }
     }

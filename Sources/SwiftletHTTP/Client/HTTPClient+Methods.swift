@@ -19,7 +19,6 @@ extension HTTPClient {
     ///
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func get(
         _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
     ) async throws -> HTTPClientResponse {
@@ -43,7 +42,6 @@ extension HTTPClient {
     ///
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func head(
         _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
     ) async throws -> HTTPClientResponse {
@@ -67,7 +65,6 @@ extension HTTPClient {
     ///
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func options(
         _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
     ) async throws -> HTTPClientResponse {
@@ -92,7 +89,6 @@ extension HTTPClient {
     ///
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func post(
         _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
         timeout: Duration? = nil
@@ -118,7 +114,6 @@ extension HTTPClient {
     ///
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func put(
         _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
         timeout: Duration? = nil
@@ -144,7 +139,6 @@ extension HTTPClient {
     ///
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func patch(
         _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
         timeout: Duration? = nil
@@ -170,7 +164,6 @@ extension HTTPClient {
     ///
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func delete(
         _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
         timeout: Duration? = nil

@@ -1,5 +1,5 @@
 public import HTTPTypes
-import Swiftlet
+public import Swiftlet
 
 extension HTTPClient {
     /// How a client behaves.
@@ -65,6 +65,13 @@ extension HTTPClient {
         public var retriesStaleConnections = true
         /// Which requests go through which proxy.
         public var proxies = HTTPProxies.none
+        /// Makes the connections, given host, port and deadline; `nil` looks up the host and connects by TCP. For sockets of
+        /// another kind, such as Unix sockets, and of one's own making. TLS comes on top, over https.
+        public var connect: (@Sendable (_ host: String, _ port: Int, Deadline?) throws -> any ByteStream)?
+        #if TLS
+            /// How connections over https are secured. All of the client's share its sessions.
+            public var tls = TLSClientConfiguration()
+        #endif
 
         public init() {
             limits = HTTPLimits()

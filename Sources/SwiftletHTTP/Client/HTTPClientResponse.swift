@@ -1,13 +1,12 @@
 import FoundationEssentials
 public import HTTPTypes
 import Swiftlet
-import SwiftletCoroutines
 
 /// An answer, read to its end.
 public struct HTTPClientResponse: Sendable, CustomStringConvertible {
     /// The status; `status.code` is the number.
-    public let status: HTTPResponse.Status
-    private let fields: ResponseFields
+    public var status: HTTPResponse.Status { head.status }
+    private let head: ResponseHead
     /// The body, without the chunked coding and decompressed.
     public let bytes: [UInt8]
     /// The method of the request that is answered, which redirects may have changed.
@@ -23,8 +22,7 @@ public struct HTTPClientResponse: Sendable, CustomStringConvertible {
         head: ResponseHead, bytes: [UInt8], method: HTTPRequest.Method, url: HTTPURL, history: [HTTPClientResponse],
         started: Deadline
     ) {
-        status = head.status
-        fields = ResponseFields(head)
+        self.head = head
         self.bytes = bytes
         self.method = method
         self.url = url
@@ -36,7 +34,9 @@ public struct HTTPClientResponse: Sendable, CustomStringConvertible {
     public var elapsed: Duration { ended.remaining - started.remaining }
 
     /// The fields, as they came.
-    public var headers: HTTPFields { fields.fields }
+    ///
+    /// Complexity: O(n) in their length at each look: most callers want the body, so they are taken apart only here.
+    public var headers: HTTPFields { head.headerFields }
 
     /// The status is one of 200 to 299.
     public var isSuccessful: Bool { status.kind == .successful }
@@ -76,24 +76,6 @@ public struct HTTPClientResponse: Sendable, CustomStringConvertible {
     }
 
     public var description: String { "<Response [\(status.code)]>" }
-}
-
-/// A head's fields, taken apart when they are asked for first: most callers want the body.
-private final class ResponseFields: @unchecked Sendable {
-    private static let lock = Locked(())
-    private let head: ResponseHead
-    private var known: HTTPFields?
-
-    init(_ head: ResponseHead) { self.head = head }
-
-    var fields: HTTPFields {
-        Self.lock.withLock { _ in
-            if let known { return known }
-            let fields = head.headerFields
-            known = fields
-            return fields
-        }
-    }
 }
 
 /// An answer's status was one of 400 to 599, and the caller did not want that.

@@ -43,7 +43,6 @@ public final class HTTPResponseBody: AsyncSequence, @unchecked Sendable {
     ///
     /// Cancellation: ends the response and closes its connection.
     /// - Throws: `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func next() async throws -> [UInt8]? { try await parkInTask { try self.take() } }
 
     /// Reads so many bytes, or less at the end of the body; none after that.
@@ -64,7 +63,6 @@ public final class HTTPResponseBody: AsyncSequence, @unchecked Sendable {
     ///
     /// Cancellation: ends the response and closes its connection.
     /// - Throws: `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func read(_ count: Int) async throws -> [UInt8] { try await parkInTask { try self.read(count) } }
 
     /// Reads a line, without its ending; `nil` at the end of the body.
@@ -94,7 +92,6 @@ public final class HTTPResponseBody: AsyncSequence, @unchecked Sendable {
     ///
     /// Cancellation: ends the response and closes its connection.
     /// - Throws: `HTTPLineTooLongError`; `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func readLine(limit: Int = 64 * 1024) async throws -> String? {
         try await parkInTask { try self.readLine(limit: limit) }
     }

@@ -56,7 +56,6 @@ public final class HTTPResponseStream: @unchecked Sendable {
     ///
     /// Cancellation: ends the response and closes its connection.
     /// - Throws: `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func collect() async throws -> HTTPClientResponse {
         try await parkInTask { try self.collect() }
     }

@@ -34,16 +34,12 @@ public struct HTTPRetries: HTTPClientMiddleware {
                 guard [429, 502, 503, 504].contains(response.status.code) else { return response }
                 asked = response.headers[.retryAfter].flatMap { Int($0) }.map { .seconds(max(0, $0)) }
                 response.close()
-            } catch let error as HTTPClientError where error.isConnectionFailure || Self.isReset(error) {
+            } catch let error as HTTPClientError where error.isConnectionFailure || isDisconnection(error.cause) {
                 // Nothing has come of it: that is what the repetition is for.
             }
             try sleep(min(asked ?? pause * Double.random(in: 0.5...1), longestPause))
             pause = min(pause * 2, longestPause)
         }
         return try next(request)
-    }
-
-    private static func isReset(_ error: HTTPClientError) -> Bool {
-        error.cause is ServerClosed || (error.cause as? SocketError)?.isDisconnection ?? false
     }
 }

@@ -59,6 +59,15 @@
         func reset() throws(CompressionError) {
             guard inflateReset(stream) == Z_OK else { throw .corrupt(format.coding) }
         }
+
+        /// Begins a stream whose data may refer to what the one before decoded to.
+        func restart() throws(CompressionError) {
+            var window = [UInt8](repeating: 0, count: 1 << 15)
+            var count: UInt32 = 0
+            guard inflateGetDictionary(stream, &window, &count) == Z_OK, inflateReset(stream) == Z_OK,
+                inflateSetDictionary(stream, window, count) == Z_OK
+            else { throw .corrupt(format.coding) }
+        }
     }
 
     /// A zlib stream that encodes.

@@ -135,7 +135,10 @@ final class DescriptorTable {
     /// Looks at the poller and wakes those whose descriptors have become ready. `timeout` in nanoseconds.
     func poll(for loop: EventLoop, timeout: Int64) {
         let count = unsafe swiftlet_poller_wait(poller, events, CInt(Self.eventCapacity), timeout)
-        guard count > 0 else { return }
+        guard count > 0 else {
+            if count < 0, swiftlet_errno() == EINTR { swiftlet_foreign_interrupt() }
+            return
+        }
         for index in 0..<Int(count) {
             let event = unsafe events[index]
             if event.tag == Self.wakeUpTag { continue }
@@ -183,16 +186,7 @@ final class DescriptorTable {
         return try unsafe withUnsafeMutablePointer(to: &node) { node in
             do {
                 let outcome = try park(side == .reading ? .readable : .writable, until: deadline) { token in
-                    unsafe node.pointee.context = token.wait.context
-                    unsafe node.pointee.id = token.wait.id
-                    unsafe token.wait.context.pointee.wait_object = unsafe UnsafeMutableRawPointer(
-                        bitPattern: Int(descriptor))
-                    let entry = unsafe entry(descriptor)
-                    if side == .reading {
-                        unsafe entry.pointee.readers.append(node)
-                    } else {
-                        unsafe entry.pointee.writers.append(node)
-                    }
+                    unsafe enqueue(node, descriptor, side, token)
                 }
                 if outcome == .timedOut { unsafe leave(descriptor, side, node) }
                 return outcome
@@ -203,7 +197,21 @@ final class DescriptorTable {
         }
     }
 
-    private func leave(_ descriptor: CInt, _ side: Readiness, _ node: UnsafeMutablePointer<DescriptorQueue.Node>) {
+    func enqueue(
+        _ node: UnsafeMutablePointer<DescriptorQueue.Node>, _ descriptor: CInt, _ side: Readiness, _ token: WaitToken
+    ) {
+        unsafe node.pointee.context = token.wait.context
+        unsafe node.pointee.id = token.wait.id
+        unsafe token.wait.context.pointee.wait_object = unsafe UnsafeMutableRawPointer(bitPattern: Int(descriptor))
+        let entry = unsafe entry(descriptor)
+        if side == .reading {
+            unsafe entry.pointee.readers.append(node)
+        } else {
+            unsafe entry.pointee.writers.append(node)
+        }
+    }
+
+    func leave(_ descriptor: CInt, _ side: Readiness, _ node: UnsafeMutablePointer<DescriptorQueue.Node>) {
         let entry = unsafe entry(descriptor)
         if side == .reading {
             unsafe entry.pointee.readers.remove(node)

@@ -118,6 +118,9 @@ extension EventLoop {
         }
     }
 
+    /// In the child of a fork, where its thread is not.
+    static func forgetSharedLoop() { shared.withLock { $0 = nil } }
+
     /// Runs async code of the calling task on the loop that runs the caller, else on the shared one.
     ///
     /// The body is `@concurrent`, and must do something synchronous before it awaits: of a function that only calls another

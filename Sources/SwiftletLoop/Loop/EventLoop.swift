@@ -114,6 +114,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
                 unsafe Unmanaged<EventLoop>.fromOpaque($0!).takeRetainedValue().threadEnds()
             }
             Watchdog.shared.watch(made)
+            ForeignHost.announcement
+            ForkHandling.installed
             return made
         }
     }

@@ -37,6 +37,17 @@ package final class OffloadPool: @unchecked Sendable {
         unsafe mutex.deallocate()
     }
 
+    /// Around a fork, whose child has none of the threads, nor anybody who waits for what is queued.
+    func prepareFork() { unsafe pthread_mutex_lock(mutex) }
+
+    func endFork(inChild: Bool) {
+        if inChild {
+            state = State()
+            unsafe pthread_cond_init(condition, nil)
+        }
+        unsafe pthread_mutex_unlock(mutex)
+    }
+
     /// Its threads end when the queue is empty.
     func close() {
         unsafe pthread_mutex_lock(mutex)

@@ -34,6 +34,7 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
     case queue = 14
     case channel = 15
     case select = 16
+    case foreign = 18
 
     public var description: String {
         switch self {
@@ -57,6 +58,7 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
         case .queue: "a queue"
         case .channel: "a channel"
         case .select: "one of several, in a select"
+        case .foreign: "a semaphore, mutex or condition of C code"
         }
     }
 
@@ -66,7 +68,7 @@ public enum WaitKind: CInt, Sendable, CustomStringConvertible {
     /// Something is under way outside the loop that will end such a wait.
     var isExternal: Bool {
         switch self {
-        case .sleep, .readable, .writable, .thread, .otherLoop, .deadline: true
+        case .sleep, .readable, .writable, .thread, .otherLoop, .deadline, .foreign: true
         default: false
         }
     }

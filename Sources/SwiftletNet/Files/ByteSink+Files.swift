@@ -20,7 +20,6 @@ extension ByteSink {
     ///
     /// Cancellation: ends the wait; a part may have been written.
     /// - Throws: `SocketError`, with `ENODATA` when the file is shorter than the range; `FileError`; `CancellationError`.
-    @concurrent
     public func write(
         contentsOf file: File, in range: Range<Int64>? = nil, until deadline: Deadline? = nil
     ) async throws {

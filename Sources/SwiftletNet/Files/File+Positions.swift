@@ -22,7 +22,6 @@ extension File {
     ///
     /// Cancellation: ends the wait.
     /// - Throws: `FileError`; `CancellationError`.
-    @concurrent
     public func read(upTo limit: Int, at offset: Int64, until deadline: Deadline? = nil) async throws -> [UInt8] {
         try await parkInTask { try self.read(upTo: limit, at: offset, until: deadline) }
     }
@@ -41,7 +40,6 @@ extension File {
     ///
     /// Cancellation: ends the wait; a part may have been written, and more may follow.
     /// - Throws: `FileError`; `CancellationError`.
-    @concurrent
     public func write(_ bytes: [UInt8], at offset: Int64, until deadline: Deadline? = nil) async throws {
         try await parkInTask { try self.write(bytes, at: offset, until: deadline) }
     }
@@ -61,7 +59,6 @@ extension File {
     ///
     /// Cancellation: ends the wait.
     /// - Throws: `FileError`; `CancellationError`.
-    @concurrent
     public func truncate(to size: Int64, until deadline: Deadline? = nil) async throws {
         try await parkInTask { try self.truncate(to: size, until: deadline) }
     }
@@ -82,7 +79,6 @@ extension File {
     ///
     /// Cancellation: ends the wait.
     /// - Throws: `FileError`; `CancellationError`.
-    @concurrent
     public func sync(until deadline: Deadline? = nil) async throws {
         try await parkInTask { try self.sync(until: deadline) }
     }

@@ -77,7 +77,6 @@ public final class File: ByteSource, ByteSink, @unchecked Sendable {
     ///
     /// Cancellation: ends the wait; nothing stays open.
     /// - Throws: `FileError`; `CancellationError`.
-    @concurrent
     public static func open(
         _ path: String, for mode: Mode = .reading, permissions: UInt32 = 0o666, until deadline: Deadline? = nil
     ) async throws -> File {
@@ -150,7 +149,6 @@ public final class File: ByteSource, ByteSink, @unchecked Sendable {
     /// How many bytes it has, from a task.
     ///
     /// - Throws: `FileError`; `CancellationError`.
-    @concurrent
     public func size(until deadline: Deadline? = nil) async throws -> Int64 {
         try await parkInTask { try self.size(until: deadline) }
     }

@@ -25,7 +25,6 @@ public enum FileSystem {
     ///
     /// Cancellation: ends the wait.
     /// - Throws: `FileError`; `CancellationError`.
-    @concurrent
     public static func read(_ path: String, limit: Int = .max, until deadline: Deadline? = nil) async throws -> [UInt8]
     {
         try await parkInTask { try read(path, limit: limit, until: deadline) }
@@ -51,7 +50,6 @@ public enum FileSystem {
     ///
     /// Cancellation: ends the wait; the file is replaced all the same, or not.
     /// - Throws: `FileError`; `CancellationError`.
-    @concurrent
     public static func write(
         _ bytes: [UInt8], to path: String, permissions: UInt32 = 0o666, until deadline: Deadline? = nil
     ) async throws {
@@ -72,7 +70,6 @@ public enum FileSystem {
     ///
     /// Cancellation: ends the wait.
     /// - Throws: `FileError`; `CancellationError`.
-    @concurrent
     public static func remove(_ path: String, until deadline: Deadline? = nil) async throws {
         try await parkInTask { try remove(path, until: deadline) }
     }
@@ -107,7 +104,6 @@ public enum FileSystem {
     ///
     /// Cancellation: ends the wait.
     /// - Throws: `FileError`; `CancellationError`.
-    @concurrent
     public static func entries(of path: String, until deadline: Deadline? = nil) async throws -> [Entry] {
         try await parkInTask { try entries(of: path, until: deadline) }
     }
@@ -150,7 +146,6 @@ public enum FileSystem {
     ///
     /// Cancellation: ends the wait.
     /// - Throws: `FileError`; `CancellationError`.
-    @concurrent
     public static func information(
         about path: String, followsLinks: Bool = true, until deadline: Deadline? = nil
     ) async throws -> Information {

@@ -32,7 +32,6 @@ public enum StandardInput {
     ///
     /// Cancellation: ends the wait; no byte is lost.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public static func readLine(
         limit: Int = BufferedReader.defaultLimit, until deadline: Deadline? = nil
     ) async throws -> String? {
@@ -51,7 +50,6 @@ public enum StandardInput {
     ///
     /// Cancellation: ends the wait; what had come is lost.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public static func readToEnd(limit: Int = .max, until deadline: Deadline? = nil) async throws -> [UInt8] {
         try await parkInTask { try readToEnd(limit: limit, until: deadline) }
     }

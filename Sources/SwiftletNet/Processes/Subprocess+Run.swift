@@ -60,7 +60,6 @@ extension Subprocess {
     ///
     /// Cancellation: ends the process, and throws when it has ended.
     /// - Throws: `SubprocessError`; `FileError`; `SocketError`; `CancellationError`.
-    @concurrent
     public static func run(
         _ command: Command, input: [UInt8]? = nil, limit: Int = 16 << 20, timeout: Duration? = nil
     ) async throws -> Completed {

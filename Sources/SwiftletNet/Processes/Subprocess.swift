@@ -78,7 +78,6 @@ public final class Subprocess: @unchecked Sendable {
     ///
     /// Cancellation: ends the wait, not the process.
     /// - Throws: `SubprocessError`; `CancellationError`.
-    @concurrent
     public func wait(until deadline: Deadline) async throws -> ExitStatus? {
         try await parkInTask { try self.wait(until: deadline) }
     }
@@ -88,7 +87,6 @@ public final class Subprocess: @unchecked Sendable {
     /// Cancellation: ends the wait, not the process.
     /// - Throws: `SubprocessError`; `CancellationError`.
     @discardableResult
-    @concurrent
     public func wait() async throws -> ExitStatus { try await parkInTask { try self.wait() } }
 
     private func waitForEnd(until deadline: Deadline?) throws -> ExitStatus {
@@ -163,7 +161,6 @@ public final class Subprocess: @unchecked Sendable {
     /// Cancellation: makes it end at once, and throws when it has.
     /// - Throws: `SubprocessError`; `CancellationError`.
     @discardableResult
-    @concurrent
     public func terminate(grace: Duration = .seconds(5)) async throws -> ExitStatus {
         try await parkInTask { try self.terminate(grace: grace) }
     }

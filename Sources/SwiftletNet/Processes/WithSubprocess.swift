@@ -57,7 +57,6 @@ extension Subprocess {
         try offLoop(isShielded: true) { try command.startNow() }
     }
 
-    @concurrent
     fileprivate static func startInTask(_ command: Command) async throws -> Subprocess {
         try await parkInTask { try start(command) }
     }
@@ -68,7 +67,6 @@ extension Subprocess {
         _ = try shielded { try terminate(grace: grace) }
     }
 
-    @concurrent
     fileprivate func endInTask(grace: Duration) async throws {
         try await parkInTask { try self.end(grace: grace) }
     }

@@ -9,7 +9,6 @@
         ///
         /// Cancellation: ends the handshake.
         /// - Throws: `TLSError`; `SocketError`; `CancellationError`.
-        @concurrent
         public static func client(
             over transport: any ByteStream, serverName: String,
             configuration: TLSClientConfiguration = TLSClientConfiguration(), until deadline: Deadline? = nil
@@ -21,7 +20,6 @@
         ///
         /// Cancellation: ends the handshake.
         /// - Throws: `TLSError`; `SocketError`; `CancellationError`.
-        @concurrent
         public static func server(
             over transport: any ByteStream, configuration: TLSServerConfiguration, until deadline: Deadline? = nil
         ) async throws -> TLSStream {
@@ -32,7 +30,6 @@
         ///
         /// Cancellation: ends the wait and closes.
         /// - Throws: `TLSError`; `SocketError`; `CancellationError`.
-        @concurrent
         public func shutDown(until deadline: Deadline? = nil) async throws {
             try await parkInTask { try self.endBothWays(until: deadline) }
         }

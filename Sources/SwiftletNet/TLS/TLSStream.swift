@@ -83,6 +83,13 @@
         /// `close()` was called.
         public var isClosed: Bool { hasClosed.load(ordering: .relaxed) }
 
+        /// Has a closure called when the stream below ends. A goodbye of TLS alone is known only to who reads.
+        ///
+        /// - Throws: `SocketError`.
+        public func observeEnd(_ observer: @escaping (_ isBroken: Bool) -> Void) throws {
+            try transport.observeEnd(observer)
+        }
+
         // MARK: Between the machine and the stream below
 
         func conclude() {

@@ -103,7 +103,7 @@ import Testing
             }
             // A wildcard stands for one label.
             let deep = try Handshake(clientConfiguration(), server, serverName: "a.b.wild.example")
-            #expect(Certificates.kind(of: try deep.clientFailure()) == .wrongHost)
+            #expect(problemKind(of: try deep.clientFailure()) == .wrongHost)
         }
     }
 
@@ -124,11 +124,11 @@ import Testing
                 let (_, accepted) = try Handshake(client("client"), server).get()
                 #expect(accepted.info.peerCertificateSubject == "CN=client")
                 let bad = try Handshake(client("badclient"), server)
-                #expect(Certificates.kind(of: try bad.serverFailure()) == .unknownIssuer)
+                #expect(problemKind(of: try bad.serverFailure()) == .unknownIssuer)
             }
             #expect(try Handshake(client(nil), optional).get().server.info.peerCertificateSubject == nil)
             let missing = try Handshake(client(nil), required)
-            #expect(Certificates.kind(of: try missing.serverFailure()) == .missing)
+            #expect(problemKind(of: try missing.serverFailure()) == .missing)
             // With TLS 1.3 the client is through before the server looks; it hears it when it reads.
             let told = try failure(TLSError.self) { _ = try missing.client.get().read(upTo: 1) }
             #expect(told.phase == (version == .tls13 ? .read : .handshake))

@@ -9,12 +9,13 @@ import Testing
     @Test(arguments: ["-tls1_2", "-tls1_3"])
     func `openssl s_server answers our client`(version: String) async throws {
         let (server, port) = try await onFreshThread {
-            let server = try OpenSSLProgram([
+            let server = try SpawnedProgram([
                 "openssl", "s_server", "-accept", "127.0.0.1:0", "-rev", version, "-alpn", "http/1.1", "-cert",
                 Certificates.file("server.pem"), "-key", Certificates.file("server.key"), "-Verify", "1", "-CAfile",
                 Certificates.file("authority.pem"), "-verify_return_error",
             ])
-            return (server, try #require(Int(try #require(server.waitFor(/ACCEPT 127\.0\.0\.1:(\d+)\n/)).1)))
+            let announcement = try #require(server.waitFor(/ACCEPT 127\.0\.0\.1:(\d+)\n/))
+            return (server, try #require(Int(announcement.1)))
         }
         try await onLoop {
             let identity = try identity("client")
@@ -63,7 +64,7 @@ import Testing
         try await listening.wait()
         let number = port.withLock { $0 }
         let code = try await onFreshThread {
-            let client = try OpenSSLProgram([
+            let client = try SpawnedProgram([
                 "openssl", "s_client", "-connect", "127.0.0.1:\(number)", version, "-servername", "localhost", "-alpn",
                 "http/1.1",
                 "-CAfile", Certificates.file("authority.pem"), "-verify_hostname", "localhost", "-verify_return_error",

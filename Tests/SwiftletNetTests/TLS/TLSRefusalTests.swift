@@ -20,7 +20,7 @@ import Testing
         try await onLoop {
             let refused = try Handshake(clientConfiguration(), try serverConfiguration(name), serverName: host)
             let error = try refused.clientFailure()
-            #expect(error.phase == .handshake && Certificates.kind(of: error) == kind)
+            #expect(error.phase == .handshake && problemKind(of: error) == kind)
             #expect("\(error)".hasPrefix("TLS handshake with \(host)") && "\(error)".contains(words), "\(error)")
             // The server is told by an alert, in its handshake or, when its part is done, by its first read.
             let told = try failure(TLSError.self) { _ = try refused.server.get().read(upTo: 1) }
@@ -51,7 +51,7 @@ import Testing
             // The system trusts none of these.
             let system = try Handshake(
                 clientConfiguration { $0.trustRoots = .system }, try serverConfiguration())
-            #expect(Certificates.kind(of: try system.clientFailure()) == .unknownIssuer)
+            #expect(problemKind(of: try system.clientFailure()) == .unknownIssuer)
         }
     }
 

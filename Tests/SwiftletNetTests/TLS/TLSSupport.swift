@@ -54,8 +54,7 @@ struct Handshake {
 /// Longer than anything takes on a loaded machine; a test that hangs ends by it.
 func limit() -> Deadline { .after(.seconds(30)) }
 
-extension Certificates {
-    static func kind(of error: TLSError) -> TLSCertificateProblem.Kind? {
-        if case .certificate(let problem) = error.reason { problem.kind } else { nil }
-    }
+/// What is wrong with a certificate, if that is the error.
+func problemKind(of error: TLSError) -> TLSCertificateProblem.Kind? {
+    if case .certificate(let problem) = error.reason { problem.kind } else { nil }
 }

@@ -36,7 +36,7 @@ struct BodySender {
             return true
         } catch is RequestRefused {
             return false
-        } catch let error as SocketError where error.isDisconnection || error.reason == .timedOut {
+        } catch  where isDisconnection(error) || (error as? SocketError)?.reason == .timedOut {
             // A server that has answered need not read on (RFC 9112, 9.3): its answer says more than the broken pipe.
             guard try hasAnswer() else { throw error }
             return false

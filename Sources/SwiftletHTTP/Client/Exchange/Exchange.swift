@@ -58,11 +58,14 @@ final class Exchange: @unchecked Sendable {
             try bytes.appendHead(
                 of: request, additions, client: client, isProxied: key.proxy != nil && key.scheme == .http)
             phase = .queue
+            var wasQueued = false
             let (endpoint, kept) = try client.pool.acquire(
                 key, at: started, until: nearest(configuration.queueTimeout)
             ) { ahead in
+                wasQueued = true
                 notify(.queued(ahead: ahead))
             }
+            if wasQueued { notify(.dequeued) }
             self.endpoint = endpoint
             try exchange(bytes, kept, isUpgrade: isUpgrade)
         } catch {
@@ -71,10 +74,8 @@ final class Exchange: @unchecked Sendable {
     }
 
     private func exchange(_ bytes: [UInt8], _ first: ClientConnection?, isUpgrade: Bool) throws {
-        var kept = first
         while true {
-            let reusable = try reusable(&kept, isUpgrade: isUpgrade)
-            let connection = try reusable ?? openConnection()
+            let connection = try reusable(first, isUpgrade: isUpgrade) ?? openConnection()
             self.connection = connection
             do {
                 try send(bytes, on: connection)
@@ -92,7 +93,6 @@ final class Exchange: @unchecked Sendable {
                 // Whatever the server did with a lost idempotent request, doing it again changes nothing (RFC 9110, 9.2.2).
                 connection.close()
                 attempt += 1
-                kept = nil
                 client.pool.countRetry()
                 notify(.retried)
             }
@@ -104,18 +104,21 @@ final class Exchange: @unchecked Sendable {
         guard connection.isReused, attempt == 1, configuration.retriesStaleConnections, request.isIdempotent,
             request.isRepeatable, phase == .write || phase == .readHead, connection.input.isEmpty
         else { return false }
-        return error is ServerClosed || (error as? SocketError)?.isDisconnection ?? false
+        return isDisconnection(error)
     }
 
     /// The kept connection, or the next one, that can still be used.
-    private func reusable(_ first: inout ClientConnection?, isUpgrade: Bool) throws -> ClientConnection? {
+    private func reusable(_ first: ClientConnection?, isUpgrade: Bool) -> ClientConnection? {
         guard let endpoint, attempt == 1 else { return nil }
+        if isUpgrade {
+            if let first { client.pool.putBack(first, endpoint) }
+            return nil
+        }
         var next = first
-        first = nil
         while let kept = next {
             // A request that cannot be repeated asks the kernel first; others just try.
             let isTried = request.isIdempotent && request.isRepeatable && started < kept.freshUntil
-            if !isUpgrade, isTried || !kept.socket.hasInput {
+            if isTried || !kept.socket.hasInput {
                 notify(.reused(age: kept.age))
                 return kept
             }
@@ -402,4 +405,13 @@ final class Exchange: @unchecked Sendable {
         guard let trace = configuration.trace else { return }
         trace(HTTPClientEvent(request: number, method: request.method, url: request.url, step: step(), time: .now))
     }
+}
+
+/// The peer has gone away, whichever layer noticed.
+func isDisconnection(_ error: any Error) -> Bool {
+    if error is ServerClosed || (error as? SocketError)?.isDisconnection ?? false { return true }
+    #if TLS
+        if (error as? TLSError)?.isDisconnection ?? false { return true }
+    #endif
+    return false
 }

@@ -67,7 +67,8 @@ final class ConnectionPool: Sendable {
             expired = sweep(&state, now)
             state.statistics.requests += 1
             let endpoint = Self.endpoint(key, &state)
-            return (endpoint, enterHost(endpoint, &state), state.queued)
+            let ahead = state.queued
+            return (endpoint, enterHost(endpoint, &state), ahead)
         }
         if case .admitted(let kept) = admission { return (endpoint, kept) }
         whenQueued(ahead)
@@ -170,6 +171,17 @@ final class ConnectionPool: Sendable {
     /// The waiting connection that was used last. The endpoint's place is the caller's.
     func takeWaiting(_ endpoint: Endpoint) -> ClientConnection? {
         state.withLock { Self.takeWaiting(endpoint, &$0) }
+    }
+
+    /// Gives one back that was taken and is not needed.
+    func putBack(_ connection: ClientConnection, _ endpoint: Endpoint) {
+        let isKept = state.withLock { state in
+            guard !state.isClosed else { return false }
+            endpoint.waiting.append(connection)
+            state.waitingCount += 1
+            return true
+        }
+        if !isKept { connection.close() }
     }
 
     private static func takeWaiting(_ endpoint: Endpoint, _ state: inout State) -> ClientConnection? {

@@ -23,7 +23,6 @@ extension HTTPServerRequest {
         /// The next piece, for a task; `nil` at the end.
         ///
         /// Cancellation: ends the wait.
-        @concurrent
         public func next() async throws -> [UInt8]? { try await parkInTask { try request.bodySource?.next() } }
 
         public func makeAsyncIterator() -> Iterator { Iterator(body: self) }
@@ -51,7 +50,6 @@ extension HTTPServerRequest {
     /// The whole body, for a task.
     ///
     /// Cancellation: ends the wait.
-    @concurrent
     public func bytes(limit: Int? = nil) async throws -> [UInt8] {
         try await parkInTask { try self.bodySource?.all(limit: limit ?? self.bodyLimit) ?? [] }
     }

@@ -37,7 +37,6 @@ extension HTTPServerResponse {
         /// Sends bytes from a task, and waits until the client or the kernel has taken them.
         ///
         /// Cancellation: ends the wait; the answer is cut off.
-        @concurrent
         public func write(_ bytes: [UInt8]) async throws { try await parkInTask { try self.send(bytes) } }
 
         /// Sends a text at once, as UTF-8.

@@ -139,7 +139,6 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
     ///
     /// Cancellation: stops the server without grace.
     /// - Throws: what `start` throws; `SocketError` when accepting becomes impossible; `CancellationError`.
-    @concurrent
     public func run(on group: EventLoopGroup? = nil) async throws {
         try await parkInTask { try self.serve(on: group) }
     }
@@ -167,7 +166,6 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
     ///
     /// Cancellation: ends the wait; stopping goes on.
     /// - Throws: `CancellationError`.
-    @concurrent
     public func stop(grace: Duration? = nil) async throws {
         try await parkInTask { try self.end(grace: grace) }
     }

@@ -1,34 +1,46 @@
-import Foundation
+import Glibc
 
-/// Certificates for these tests, made once a process by the `openssl` program.
-enum Certificates {
+/// Certificates for tests, made once a process by the `openssl` program.
+public enum Certificates {
     /// `Certificates.file("server.pem")` is a path; the script below says which there are.
-    static func file(_ name: String) -> String { "\(directory)/\(name)" }
+    public static func file(_ name: String) -> String { "\(directory)/\(name)" }
 
-    static func bytes(_ name: String) -> [UInt8] { Array(FileManager.default.contents(atPath: file(name)) ?? Data()) }
+    public static func bytes(_ name: String) -> [UInt8] {
+        guard let stream = fopen(file(name), "r") else { return [] }
+        defer { fclose(stream) }
+        return [UInt8](unsafeUninitializedCapacity: 64 * 1024) { buffer, count in
+            count = fread(buffer.baseAddress!, 1, buffer.count, stream)
+        }
+    }
 
     private static let directory: String = {
-        let directory = NSTemporaryDirectory() + "swiftlet-tls-\(getpid())"
+        var template = Array("/tmp/swiftlet-certificates-XXXXXX".utf8CString)
+        precondition(mkdtemp(&template) != nil, "no directory for certificates")
+        let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         setenv("SWIFTLET_TEST_CERTIFICATES", directory, 1)
         do {
-            let shell = try OpenSSLProgram(["sh", "-ec", script])
+            let shell = try SpawnedProgram(["sh", "-ec", script])
             _ = shell.waitFor(/never said/)
             precondition(shell.end() == 0, "the openssl program could not make the certificates")
         } catch {
             fatalError("\(error)")
         }
-        atexit {
-            do {
-                try FileManager.default.removeItem(atPath: String(cString: getenv("SWIFTLET_TEST_CERTIFICATES")))
-            } catch {
-                print("left behind: \(error)")
-            }
-        }
+        atexit { Certificates.remove() }
         return directory
     }()
 
+    private static func remove() {
+        guard let directory = getenv("SWIFTLET_TEST_CERTIFICATES"), let entries = opendir(directory) else { return }
+        while let entry = readdir(entries) {
+            withUnsafePointer(to: &entry.pointee.d_name) { name in
+                name.withMemoryRebound(to: CChar.self, capacity: 256) { _ = unlinkat(dirfd(entries), $0, 0) }
+            }
+        }
+        closedir(entries)
+        rmdir(directory)
+    }
+
     private static let script = """
-        mkdir -p "$SWIFTLET_TEST_CERTIFICATES"
         cd "$SWIFTLET_TEST_CERTIFICATES"
         key() { openssl ecparam -name prime256v1 -genkey -noout -out $1.key; }
         authority() {

@@ -2,18 +2,18 @@
 import Testing
 
 /// A running program with its input and output; errors go where output goes. Its calls block their thread.
-final class OpenSSLProgram: @unchecked Sendable {
+public final class SpawnedProgram: @unchecked Sendable {
     private let identifier: pid_t
     private let input: CInt
     private let output: CInt
-    private var text = ""
+    /// What has been read of its output.
+    public private(set) var text = ""
 
     /// - Parameter words: the program, as the shell would find it, and its arguments.
-    init(_ words: [String]) throws {
+    public init(_ words: [String]) throws {
         func pipeEnds() throws -> (reading: CInt, writing: CInt) {
             var ends: [CInt] = [0, 0]
-            let status = pipe(&ends)
-            try #require(status == 0)
+            guard pipe(&ends) == 0 else { throw SpawnError(errno: errno) }
             // Programs that other tests start meanwhile must not keep the ends open.
             for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
             return (ends[0], ends[1])
@@ -34,7 +34,7 @@ final class OpenSSLProgram: @unchecked Sendable {
         self.identifier = identifier
         self.input = input.writing
         self.output = output.reading
-        try #require(status == 0, "cannot run \(words[0])")
+        guard status == 0 else { throw SpawnError(errno: status) }
     }
 
     deinit {
@@ -42,10 +42,10 @@ final class OpenSSLProgram: @unchecked Sendable {
         close(output)
     }
 
-    func write(_ text: String) { #expect(Glibc.write(input, text, text.utf8.count) == text.utf8.count) }
+    public func write(_ text: String) { #expect(Glibc.write(input, text, text.utf8.count) == text.utf8.count) }
 
     /// Reads on until its output matches; nil if it ends before.
-    func waitFor<Match>(_ pattern: some RegexComponent<Match>) -> Match? {
+    public func waitFor<Match>(_ pattern: some RegexComponent<Match>) -> Match? {
         while true {
             if let match = text.firstMatch(of: pattern) { return match.output }
             var piece = [UInt8](repeating: 0, count: 4096)
@@ -56,11 +56,17 @@ final class OpenSSLProgram: @unchecked Sendable {
     }
 
     /// Waits for its end; the exit code, or a signal's number.
-    func end() -> CInt {
+    public func end() -> CInt {
         var status: CInt = 0
         while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
         return status & 0x7f == 0 ? status >> 8 : status & 0x7f
     }
 
-    func terminate() { kill(identifier, SIGTERM) }
+    /// At once: a child has the signals blocked that the runner's threads have.
+    public func terminate() { kill(identifier, SIGKILL) }
+}
+
+/// A program could not be started.
+public struct SpawnError: Error {
+    public let errno: CInt
 }

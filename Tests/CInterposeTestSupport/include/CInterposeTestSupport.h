@@ -1,0 +1,77 @@
+// Calls that Swift cannot make: variable arguments, fortified names, signal handlers that call, fork.
+#ifndef CINTERPOSE_TEST_SUPPORT_H
+#define CINTERPOSE_TEST_SUPPORT_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <time.h>
+
+ssize_t call_read_chk(int descriptor, void *buffer, size_t size, size_t room);
+ssize_t call_recv_chk(int descriptor, void *buffer, size_t size, size_t room, int flags);
+ssize_t call_recvfrom_chk(int descriptor, void *buffer, size_t size, size_t room, int flags);
+int call_poll_chk(struct pollfd *wanted, nfds_t count, int milliseconds, size_t room);
+int call_ppoll_chk(struct pollfd *wanted, nfds_t count, const struct timespec *limit, size_t room);
+ssize_t call_pread_chk(int descriptor, void *buffer, size_t size, off_t offset, size_t room);
+ssize_t call_alias_read(int descriptor, void *buffer, size_t size);
+ssize_t call_alias_write(int descriptor, const void *buffer, size_t size);
+int call_alias_nanosleep(const struct timespec *wanted, struct timespec *left);
+int call_alias_select_none(long milliseconds);
+int call_alias_close(int descriptor);
+
+// What Swift's module of Glibc does not offer.
+int call_eventfd(void);
+ssize_t call_splice(int from, int to, size_t size);
+int call_accept4(int listener, int flags);
+int call_ppoll(struct pollfd *wanted, nfds_t count, const struct timespec *limit, const sigset_t *mask);
+/// An epoll descriptor that looks whether another one can be read, and calls it by a number.
+int call_epoll_create(int descriptor, int number);
+/// Answers epoll_wait's result, and the number of the first that was found. `kind`: 0 epoll_wait, 1 epoll_pwait, 2 epoll_pwait2.
+int call_epoll_wait(int kind, int poller, int capacity, int milliseconds, int *number);
+
+/// select on the two sides of two descriptors; answers its result, and in `ready` a bit for each that is left.
+int call_select(int reading, int writing, long milliseconds, unsigned *ready, long *left_milliseconds);
+int call_pselect(int reading, int writing, long milliseconds, unsigned *ready);
+/// fcntl with a record lock on the first byte: `type` of F_RDLCK and so on.
+int call_lock(int descriptor, int command, int type);
+int call_flags(int descriptor);
+int call_set_flags(int descriptor, int flags);
+/// SO_RCVTIMEO, SO_SNDTIMEO.
+int call_set_limit(int descriptor, int option, long milliseconds);
+ssize_t call_recvmmsg(int descriptor, unsigned count, int flags, long milliseconds, unsigned *total);
+int call_sendmmsg(int descriptor, unsigned count, size_t size);
+
+/// Installs a handler that counts its calls.
+void install_counting_handler(int signal, bool restarts);
+int counted_signals(void);
+/// Lets SIGUSR1, SIGUSR2 and SIGCHLD through on the calling thread: test runners hold them back.
+void admit_signals(void);
+/// Installs a handler that sleeps for that time, and says afterwards how long it has.
+void install_sleeping_handler(int signal, long milliseconds);
+long slept_in_handler(void);
+int signal_this_thread(int signal);
+int thread_number(void);
+int signal_thread(int thread, int signal);
+
+/// Runs `body` in a child process, which ends with what it answers.
+pid_t run_in_child(int (*body)(void *argument), void *argument);
+
+/// Recursive, checking (2) or ordinary (0) mutexes.
+void *make_mutex(int kind);
+void free_mutex(void *mutex);
+
+/// Nanoseconds a call: `recv` of one byte that is there, on a socket that gets it back; by name and directly from libc.
+double measure_recv(bool directly, int rounds);
+double measure_write_read(bool directly, int rounds);
+double measure_poll(bool directly, int rounds);
+double measure_nothing(bool directly, int rounds);
+
+/// Threads that use the same calls until told to stop. Answers how many round trips failed.
+void *start_hammering(int threads);
+long stop_hammering(void *hammer, long *rounds);
+
+#endif

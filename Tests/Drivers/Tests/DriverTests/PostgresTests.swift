@@ -1,0 +1,115 @@
+import DriverServers
+import Glibc
+import Swiftlet
+import SwiftletInterpose
+import Testing
+
+extension DriverTests {
+    @Test func twoHundredQueriesOfLibpqTakeTheTimeOfOne() throws {
+        _ = report
+        try EventLoop.run(takesOver: false) {
+            let connections = try FiberGroup().map(0..<200) { _ in try Postgres() }
+            let time = try inFibers(
+                connections.map { connection in { _ = try connection.query("SELECT pg_sleep(0.2)") } })
+            print("libpq: 200 × SELECT pg_sleep(0.2):", time)
+            #expect(time < .milliseconds(350))
+        }
+    }
+
+    @Test func soDoTheyInTasks() throws {
+        _ = report
+        try EventLoop.run(takesOver: false) { () async throws -> Void in
+            let loop = try EventLoop.current
+            let connections = try await withThrowingTaskGroup(of: Postgres.self) { group in
+                for _ in 0..<100 { group.addTask(executorPreference: loop.taskExecutor) { try Postgres() } }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            let time = try await ContinuousClock().measure {
+                try await withThrowingTaskGroup(of: String.self) { group in
+                    for connection in connections {
+                        group.addTask(executorPreference: loop.taskExecutor) {
+                            try connection.query("SELECT pg_sleep(0.2)")
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+            }
+            print("libpq: 100 tasks:", time)
+            #expect(time < .milliseconds(350))
+        }
+    }
+
+    @Test func aQueryThatIsCancelledFailsAndTheOthersGoOn() throws {
+        _ = report
+        try EventLoop.run(takesOver: false) {
+            let first = try Postgres()
+            let second = try Postgres()
+            let slow = spawn { try first.query("SELECT pg_sleep(60)") }
+            let quick = spawn { try second.query("SELECT 7") }
+            #expect(try quick.get() == "7")
+            slow.cancel()
+            #expect(throws: DriverError.self) { try slow.get() }
+        }
+    }
+
+    /// 64 fibers on one thread against 64 threads, in turns.
+    @Test func fibersQueryAsOftenAsThreads() throws {
+        _ = report
+        let count = 64
+        let length = Duration.milliseconds(800)
+        let connections = try EventLoop.run(takesOver: false) {
+            try FiberGroup().map(0..<count) { _ in try Postgres() }
+        }
+        func fibers() throws -> Int {
+            try EventLoop.run(takesOver: false) {
+                let end = Deadline.after(length)
+                var total = 0
+                _ = try inFibers(
+                    connections.map { connection in
+                        {
+                            while Deadline.now < end {
+                                _ = try connection.query("SELECT 1")
+                                total += 1
+                            }
+                        }
+                    })
+                return total
+            }
+        }
+        final class Work {
+            let connection: Postgres, end: Deadline
+            var count = 0
+            init(_ connection: Postgres, _ end: Deadline) { (self.connection, self.end) = (connection, end) }
+        }
+        func threads() -> Int {
+            let end = Deadline.after(length)
+            let work = connections.map { Work($0, end) }
+            let threads = work.map { work in
+                var thread = pthread_t()
+                pthread_create(
+                    &thread, nil,
+                    { argument in
+                        let work = Unmanaged<Work>.fromOpaque(argument!).takeUnretainedValue()
+                        while Deadline.now < work.end, (try? work.connection.query("SELECT 1")) != nil {
+                            work.count += 1
+                        }
+                        return nil
+                    }, Unmanaged.passUnretained(work).toOpaque())
+                return thread
+            }
+            for thread in threads { pthread_join(thread, nil) }
+            return work.reduce(0) { $0 + $1.count }
+        }
+        var ofFibers: [Int] = []
+        var ofThreads: [Int] = []
+        for _ in 0..<3 {
+            ofFibers.append(try fibers())
+            ofThreads.append(threads())
+        }
+        let ratio = Double(ofFibers.sorted()[1]) / Double(ofThreads.sorted()[1])
+        print("libpq: queries in 0.8 s, 64 fibers \(ofFibers), 64 threads \(ofThreads), ratio \(ratio)")
+        #if !DEBUG
+            #expect(ratio >= 1)
+        #endif
+    }
+}

@@ -1,0 +1,280 @@
+import CInterposeTestSupport
+import Glibc
+import Swiftlet
+import SwiftletInterpose
+import TestSupport
+import Testing
+
+extension InterposeTests {
+    /// Blocking calls park, and end as they should: runtime-peers.md, cases 25 to 30 and 50.
+    struct WaitingTests {
+        @Test func aThousandSleepsOfTasksTakeTheTimeOfOne() async throws {
+            _ = report
+            try await onTaskLoop { loop in
+                let time = await ContinuousClock().measure {
+                    await withTaskGroup(of: CInt.self) { group in
+                        for _ in 0..<1000 { group.addTask(executorPreference: loop.taskExecutor) { usleep(200_000) } }
+                        for await result in group { #expect(result == 0) }
+                    }
+                }
+                #expect(time >= .milliseconds(200))
+                #expect(time < .milliseconds(350) * Sanitizer.patience)
+            }
+        }
+
+        // Case 25.
+        @Test(arguments: Runner.allCases)
+        func closingWakesWhoWaitsAndNobodyElse(_ runner: Runner) async throws {
+            let (here, there) = makePair()
+            let (other, otherThere) = makePair()
+            let journal = SharedJournal<String>()
+            try await together(
+                runner,
+                [
+                    {
+                        var byte: UInt8 = 0
+                        let count = recv(here, &byte, 1, 0)
+                        journal.note("first: \(outcome(count))")
+                    },
+                    {
+                        close(here)
+                        // The number is another's at once; what waited for the old one must not take from it.
+                        #expect(dup2(other, here) == here)
+                        send(otherThere, "x", 1, 0)
+                        usleep(5000)
+                        var byte: UInt8 = 0
+                        journal.note("second: \(outcome(recv(here, &byte, 1, 0)))")
+                    },
+                ])
+            #expect(journal.entries == ["first: -1 \(EBADF)", "second: 1"])
+            closeAll(here, there, other, otherThere)
+        }
+
+        @Test(arguments: Runner.allCases)
+        func anotherThreadsCloseWakesToo(_ runner: Runner) async throws {
+            let (reading, writing) = makePipe()
+            let answer = try await runner.run {
+                let later = Later { close(reading) }
+                var byte: UInt8 = 0
+                let answer = outcome(read(reading, &byte, 1))
+                later.end()
+                return answer
+            }
+            #expect(answer == "-1 \(EBADF)")
+            close(writing)
+        }
+
+        // Case 26.
+        @Test(arguments: Runner.allCases)
+        func twoReadersOfOneSocketAreServedInOrder(_ runner: Runner) async throws {
+            let (here, there) = makePair()
+            let journal = SharedJournal<Int>()
+            @Sendable func receive(_ number: Int) {
+                var byte: UInt8 = 0
+                #expect(recv(here, &byte, 1, 0) == 1)
+                journal.note(number * 10 + Int(byte))
+            }
+            try await together(
+                runner,
+                [
+                    { receive(1) }, { receive(2) },
+                    {
+                        usleep(5000)
+                        send(there, [1 as UInt8], 1, 0)
+                        usleep(5000)
+                        send(there, [2 as UInt8], 1, 0)
+                    },
+                ])
+            #expect(journal.entries == [11, 22])
+            closeAll(here, there)
+        }
+
+        // Case 27.
+        @Test(arguments: Runner.allCases)
+        func noTimeNeverParks(_ runner: Runner) async throws {
+            let (reading, writing) = makePipe()
+            try await runner.run(parks: false) {
+                let before = try EventLoop.current.statistics.parks
+                var wanted = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
+                var ready: UInt32 = 0
+                var left = 0
+                var none = timespec()
+                var number: CInt = 0
+                let poller = call_epoll_create(reading, 1)
+                #expect(poll(&wanted, 1, 0) == 0)
+                #expect(call_ppoll(&wanted, 1, &none, nil) == 0)
+                #expect(call_select(reading, -1, 0, &ready, &left) == 0)
+                #expect(call_epoll_wait(0, poller, 1, 0, &number) == 0)
+                #expect(nanosleep(&none, nil) == 0)
+                #expect(recv(reading, &none, 1, CInt(MSG_DONTWAIT)) == -1)
+                close(poller)
+                #expect(try EventLoop.current.statistics.parks == before)
+            }
+            closeAll(reading, writing)
+        }
+
+        @Test(arguments: Runner.allCases)
+        func aDescriptorThatIsPolledMayBeClosed(_ runner: Runner) async throws {
+            let (reading, writing) = makePipe()
+            let (here, there) = makePair()
+            try await together(
+                runner,
+                [
+                    {
+                        var one = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
+                        #expect(poll(&one, 1, 5000) == 1)
+                        #expect(Int32(one.revents) == POLLNVAL)
+                    },
+                    {
+                        var two = [
+                            pollfd(fd: reading, events: Int16(POLLIN), revents: 0),
+                            pollfd(fd: here, events: Int16(POLLIN), revents: 0),
+                        ]
+                        #expect(poll(&two, 2, 5000) >= 1)
+                    },
+                    {
+                        usleep(5000)
+                        close(reading)
+                        usleep(5000)
+                        send(there, "x", 1, 0)
+                    },
+                ])
+            closeAll(writing, here, there)
+        }
+
+        // Case 29.
+        @Test(arguments: Runner.allCases)
+        func aClientAndAServerShareOneThread(_ runner: Runner) async throws {
+            let (listener, address) = makeListener()
+            try await together(
+                runner,
+                [
+                    {
+                        let server = accept(listener, nil, nil)
+                        var buffer = [UInt8](repeating: 0, count: 100)
+                        let count = recv(server, &buffer, 100, 0)
+                        usleep(5000)
+                        #expect(send(server, buffer, count, 0) == count)
+                        close(server)
+                    },
+                    {
+                        let client = makeClient()
+                        #expect(connectTo(address, from: client) == 0)
+                        #expect(write(client, "request", 7) == 7)
+                        var buffer = [UInt8](repeating: 0, count: 100)
+                        #expect(recv(client, &buffer, 100, 0) == 7)
+                        #expect(read(client, &buffer, 100) == 0)
+                        close(client)
+                    },
+                ])
+            close(listener)
+        }
+
+        // Case 50.
+        @Test func theOthersGoOnWhileATaskReads() async throws {
+            _ = report
+            let (reading, writing) = makePipe()
+            try await onTaskLoop { loop in
+                let progress = Tally()
+                let reader = Task(executorPreference: loop.taskExecutor) { () -> String in
+                    var byte: UInt8 = 0
+                    return outcome(read(reading, &byte, 1))
+                }
+                await withTaskGroup(of: Void.self) { group in
+                    for _ in 0..<1000 {
+                        group.addTask(executorPreference: loop.taskExecutor) {
+                            await Task.yield()
+                            usleep(1000)
+                            progress.add()
+                        }
+                    }
+                }
+                #expect(progress.count == 1000)
+                reader.cancel()
+                #expect(await reader.value == "-1 \(ECANCELED)")
+            }
+            closeAll(reading, writing)
+        }
+
+        @Test func aCancelledFibersCallsEndWithECANCELED() async throws {
+            _ = report
+            try await onLoop {
+                let (reading, writing) = makePipe()
+                nonisolated(unsafe) let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+                sem_init(semaphore, 0, 0)
+                let calls: [() -> String] = [
+                    {
+                        var byte: UInt8 = 0
+                        return outcome(read(reading, &byte, 1))
+                    },
+                    { outcome(usleep(10_000_000)) },
+                    { outcome(sem_wait(semaphore)) },
+                    {
+                        var wanted = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
+                        return outcome(poll(&wanted, 1, -1))
+                    },
+                    {
+                        let child = run_in_child(
+                            { _ in
+                                pause()
+                                return 0
+                            }, nil)
+                        let answer = outcome(waitpid(child, nil, 0))
+                        kill(child, SIGKILL)
+                        _ = shielded { waitpid(child, nil, 0) }
+                        return answer
+                    },
+                ]
+                for call in calls {
+                    let fiber = try spawnAndPark { (call(), call()) }
+                    fiber.cancel()
+                    let (first, second) = try fiber.get()
+                    #expect(first == "-1 \(ECANCELED)" && second == first)
+                }
+                sem_destroy(semaphore)
+                semaphore.deallocate()
+                closeAll(reading, writing)
+            }
+        }
+
+        @Test func theErrorOfAKillIsThrownAfterTheCall() async throws {
+            _ = report
+            try await onLoop {
+                let fiber = try spawnAndPark { () throws -> String in
+                    let answer = outcome(usleep(10_000_000))
+                    do {
+                        try sleep(.seconds(10))
+                    } catch let error as Failure {
+                        return "\(answer), \(error.number)"
+                    }
+                    return answer
+                }
+                try fiber.kill(throwing: Failure(3))
+                #expect(try fiber.get() == "-1 \(ECANCELED), 3")
+            }
+        }
+
+        @Test func aScopesDeadlineEndsACall() async throws {
+            _ = report
+            try await onLoop {
+                let (reading, writing) = makePipe()
+                var answer = ""
+                #expect(throws: DeadlineExceeded.self) {
+                    try withTimeout(.milliseconds(20)) {
+                        var byte: UInt8 = 0
+                        answer = outcome(read(reading, &byte, 1))
+                        try checkCancellation()
+                    }
+                }
+                #expect(answer == "-1 \(ECANCELED)")
+                var byte: UInt8 = 0
+                let shielding = shielded { () -> String in
+                    write(writing, "x", 1)
+                    return outcome(read(reading, &byte, 1))
+                }
+                #expect(shielding == "1")
+                closeAll(reading, writing)
+            }
+        }
+    }
+}
