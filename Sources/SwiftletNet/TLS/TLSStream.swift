@@ -49,11 +49,6 @@
 
         deinit { swiftlet_tls_free(machine) }
 
-        /// Has a closure called on this loop when the connection below ends or breaks.
-        public func observeEnd(_ observer: @escaping (_ isBroken: Bool) -> Void) throws {
-            try transport.observeEnd(observer)
-        }
-
         // MARK: What is known of it
 
         /// What the handshake came to.
