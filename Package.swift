@@ -67,7 +67,7 @@ let package = Package(
         .target(
             name: "SwiftletHTTP",
             dependencies: [
-                "Swiftlet", httpTypes,
+                "CSwiftlet", "Swiftlet", httpTypes,
                 .target(name: "CZlib", condition: .when(traits: ["Zlib"])),
                 .target(name: "CBrotli", condition: .when(traits: ["Brotli"])),
                 .target(name: "CZstd", condition: .when(traits: ["Zstd"])),
@@ -81,7 +81,7 @@ let package = Package(
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
-                "CSwiftlet", "Swiftlet", "SwiftletHTTP",
+                "CSwiftlet", "Swiftlet", "SwiftletHTTP", httpTypes,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

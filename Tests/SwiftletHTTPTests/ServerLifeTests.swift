@@ -138,23 +138,22 @@ extension HTTPAttribute<String> {
         _ body: (HTTPServer, Waiter<Void>, Waiter<Void>) throws -> Void
     ) throws {
         let (began, cancelled) = (Waiter<Void>(), Waiter<Void>())
-        try withServer(
-            { server in
-                if isAsync {
-                    server.get("/wait") { _ async throws in
-                        began.resume(returning: ())
-                        do { try await Task.sleep(for: .seconds(3600)) } catch { cancelled.resume(returning: ()) }
-                        return ""
-                    }
-                } else {
-                    server.get("/wait") { _ in
-                        began.resume(returning: ())
-                        do { try sleep(.seconds(3600)) } catch { cancelled.resume(returning: ()) }
-                        return ""
-                    }
+        let routes: (HTTPServer) -> Void = { server in
+            if isAsync {
+                server.get("/wait") { _ async throws in
+                    began.resume(returning: ())
+                    do { try await Task.sleep(for: .seconds(3600)) } catch { cancelled.resume(returning: ()) }
+                    return ""
                 }
-            }, configuration
-        ) { server, _ throws in try body(server, began, cancelled) }
+            } else {
+                server.get("/wait") { _ in
+                    began.resume(returning: ())
+                    do { try sleep(.seconds(3600)) } catch { cancelled.resume(returning: ()) }
+                    return ""
+                }
+            }
+        }
+        try withServer(routes, configuration) { server, _ throws in try body(server, began, cancelled) }
     }
 
     @Test("A client that is lost cancels its handler, wherever that waits", arguments: [false, true])

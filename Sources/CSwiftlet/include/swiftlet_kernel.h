@@ -18,6 +18,10 @@ typedef struct swiftlet_poll_event {
   bool is_lost;                    // the connection is broken, or ended in both directions
 } swiftlet_poll_event;
 
+// Opens a file or directory for reading, without blocking, that lies under a directory: neither ".." nor a symbolic link
+// leads out of it. The path is relative. Answers the descriptor, or -1 with errno.
+int swiftlet_open_beneath(const char *directory, const char *path);
+
 int swiftlet_poller_make(void);
 /// Edge-triggered on both sides. `is_new` false: re-arms, which reports the present readiness again.
 int swiftlet_poller_watch(int poller, int descriptor, uint64_t tag, bool is_new);

@@ -50,7 +50,8 @@ public final class File: ByteSource, ByteSink, @unchecked Sendable {
     public var writeTimeout: Duration?
     private let handle: Locked<FileHandle?>
 
-    private init(_ number: CInt, path: String) {
+    /// Takes over an open descriptor.
+    package init(_ number: CInt, path: String) {
         handle = Locked(FileHandle(number))
         self.path = path
     }

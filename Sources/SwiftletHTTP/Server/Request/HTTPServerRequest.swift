@@ -64,10 +64,11 @@ public final class HTTPServerRequest: @unchecked Sendable {
     public var url: String { "\(scheme)://\(authority ?? "")\(target)" }
 
     /// The media type of the body, in small letters and without parameters; `nil` if the client does not say.
-    public var contentType: String? {
-        headers[.contentType].map { value in
-            String(value.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }).lowercased()
-        }
+    public var contentType: String? { headers[.contentType].map { MediaType($0).essence } }
+
+    /// The cookies that the client sent; of several with one name the first, which has the longest path.
+    public var cookies: [String: String] {
+        Dictionary(HTTPCookie.pairs(headers[.cookie] ?? "").map { ($0.name, $0.value) }) { first, _ in first }
     }
 
     /// The length that the client announced; `nil` for chunked bodies, 0 without a body.
@@ -90,7 +91,7 @@ public final class HTTPServerRequest: @unchecked Sendable {
     }
 
     /// What stands in the query, as HTML forms write it.
-    public var queryFields: HTTPFormFields { HTTPFormFields(query ?? "") }
+    public var queryFields: HTTPParameters { HTTPParameters(parsing: query ?? "") }
 
     /// The first value of a name in the query, as HTML forms write it: `+` is a space and escapes are resolved; `nil` if
     /// the name is not there.

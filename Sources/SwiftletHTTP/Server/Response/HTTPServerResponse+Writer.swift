@@ -70,6 +70,17 @@ extension HTTPServerResponse {
             byteCount += bytes.count
         }
 
+        /// Sends a part of a file, whose length has been announced.
+        func write(_ file: File, _ range: Range<Int>) throws {
+            guard !isClosed else { throw HTTPRequestOver() }
+            guard case .length(let remaining) = framing, range.count <= remaining else {
+                throw LengthMismatch(announced: byteCount)
+            }
+            framing = .length(remaining: remaining - range.count)
+            try stream.copy(Int64(range.lowerBound)..<Int64(range.upperBound), of: file, until: nil)
+            byteCount += range.count
+        }
+
         /// Tells the client that the body is complete.
         ///
         /// - Returns: whether the connection can be used further.

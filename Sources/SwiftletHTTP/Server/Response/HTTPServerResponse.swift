@@ -56,6 +56,23 @@ public struct HTTPServerResponse: Sendable, ExpressibleByStringInterpolation {
         return response
     }
 
+    /// Has the client keep a cookie.
+    public mutating func setCookie(_ cookie: HTTPCookie) {
+        headers.append(HTTPField(name: .setCookie, value: cookie.setCookieField))
+    }
+
+    /// Has the client forget a cookie.
+    ///
+    /// - Parameters:
+    ///   - name: the cookie's.
+    ///   - path: where it was set for.
+    public mutating func deleteCookie(_ name: String, path: String? = "/") {
+        guard var cookie = HTTPCookie(name, "") else { return }
+        cookie.path = path
+        cookie.expires = 0
+        setCookie(cookie)
+    }
+
     // MARK: Kinds of answers
 
     /// An answer that plain synchronous code writes piece by piece, in the connection's fiber: in chunks, or for an

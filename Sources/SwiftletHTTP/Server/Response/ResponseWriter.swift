@@ -34,26 +34,30 @@ struct ResponseWriter {
         var bytes = worker.takeScratch()
         defer { worker.giveScratch(&bytes) }
         // RFC 9112, 2.3: the version is this server's own, whatever the client speaks.
-        try bytes.appendStatusLine(response.status, version: .http11)
+        if response.status == .ok {
+            bytes.append("HTTP/1.1 200 OK\r\n")
+        } else {
+            try bytes.appendStatusLine(response.status, version: .http11)
+        }
         appendFields(of: response, to: &bytes)
         if !hasNoBody {
             if let length {
-                bytes.append(contentsOf: "Content-Length: ".utf8)
+                bytes.append("Content-Length: ")
                 bytes.appendDecimal(length)
-                bytes.append(contentsOf: "\r\n".utf8)
+                bytes.append("\r\n")
             } else if isChunked {
-                bytes.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
+                bytes.append("Transfer-Encoding: chunked\r\n")
             }
         }
         bytes.append(contentsOf: worker.date.line)
         if code == 101 {
-            bytes.append(contentsOf: "Connection: Upgrade\r\n".utf8)
+            bytes.append("Connection: Upgrade\r\n")
         } else if !keepsAlive {
-            bytes.append(contentsOf: "Connection: close\r\n".utf8)
+            bytes.append("Connection: close\r\n")
         } else if version < .http11 {
-            bytes.append(contentsOf: "Connection: keep-alive\r\n".utf8)
+            bytes.append("Connection: keep-alive\r\n")
         }
-        bytes.append(contentsOf: "\r\n".utf8)
+        bytes.append("\r\n")
         guard sendsBody else {
             try stream.write(bytes)
             return (keepsAlive, 0)
@@ -89,10 +93,12 @@ struct ResponseWriter {
             if field.name == .contentType { hasContentType = true }
         }
         if let contentType = response.contentType, !hasContentType {
-            bytes.append(contentsOf: "Content-Type: ".utf8)
+            bytes.append("Content-Type: ")
+            let start = bytes.count
+            bytes.append(contentsOf: contentType.utf8)
             // A line ending in it would let whoever chose it write fields of their own.
-            for byte in contentType.utf8 { bytes.append(byte.isFieldValueCharacter ? byte : .space) }
-            bytes.append(contentsOf: "\r\n".utf8)
+            for index in start..<bytes.count where !bytes[index].isFieldValueCharacter { bytes[index] = .space }
+            bytes.append("\r\n")
         }
     }
 
@@ -105,8 +111,14 @@ struct ResponseWriter {
 }
 
 extension [UInt8] {
+    /// Appends a text that the compiler knows.
+    @inline(__always)
+    fileprivate mutating func append(_ text: StaticString) {
+        append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
     /// Appends a number that is not negative.
-    mutating func appendDecimal(_ number: Int) {
+    fileprivate mutating func appendDecimal(_ number: Int) {
         if number >= 10 { appendDecimal(number / 10) }
         append(.zero + UInt8(number % 10))
     }

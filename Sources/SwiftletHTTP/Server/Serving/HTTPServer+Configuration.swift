@@ -1,4 +1,4 @@
-import Swiftlet
+public import Swiftlet
 
 extension HTTPServer {
     /// How a server behaves. Every wait that a client can cause has a limit.
@@ -11,6 +11,10 @@ extension HTTPServer {
         public var backlog = 65535
         /// Lets other processes serve the same port.
         public var reusePort = false
+        #if TLS
+            /// How to speak TLS; `nil` serves in clear.
+            public var tls: TLSServerConfiguration?
+        #endif
         /// The most connections at a time, on each loop; further ones wait to be accepted. `nil` sets none.
         public var connectionLimit: Int?
         /// How many requests are handled at a time, on each loop; further ones wait for their turn, their connections
@@ -21,7 +25,7 @@ extension HTTPServer {
         public var limits: HTTPLimits
         /// How long a connection may be without a request.
         public var idleTimeout = Duration.seconds(75)
-        /// How long a request's head may take from its first byte to its last.
+        /// How long a request's head may take from its first byte to its last, and a TLS handshake.
         public var headTimeout = Duration.seconds(10)
         /// How long a client may take for a kilobyte of a body, or for what is left of it.
         public var bodyTimeout = Duration.seconds(30)
@@ -45,5 +49,27 @@ extension HTTPServer {
             limits.fieldCount = 100
             limits.bodyLength = 1 << 20
         }
+    }
+}
+
+extension HTTPServer.Configuration {
+    /// Connections are encrypted.
+    var isSecure: Bool {
+        #if TLS
+            tls != nil
+        #else
+            false
+        #endif
+    }
+
+    /// What is to be spoken on an accepted connection: itself, or TLS over it.
+    func secured(_ stream: any ByteStream) throws -> any ByteStream {
+        #if TLS
+            guard let tls else { return stream }
+            stream.writeTimeout = writeTimeout
+            return try TLSStream.server(over: stream, configuration: tls, until: .after(headTimeout))
+        #else
+            stream
+        #endif
     }
 }

@@ -49,13 +49,21 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
     ///
     /// - Parameter group: loops to serve on, each with a listener of its own at the same port; by default the calling
     ///   thread's loop.
-    /// - Throws: `SocketError` that names a busy port; `ResolverError`; `HTTPRouteError`; what an `onStart` hook throws;
+    /// - Throws: `SocketError` that names a busy port; `ResolverError`; `HTTPRouteError`; `TLSError`; what an `onStart` hook throws;
     ///   `HTTPServerError.alreadyStarted`.
     public func start(on group: EventLoopGroup? = nil) throws { _ = try begin(on: group) }
 
     private func begin(on group: EventLoopGroup?) throws -> Running {
         guard running.withLock({ $0 == nil }) else { throw HTTPServerError.alreadyStarted }
         let router = try Router(application)
+        #if TLS
+            var configuration = configuration
+            if configuration.tls?.applicationProtocols.isEmpty == true {
+                configuration.tls?.applicationProtocols = ["http/1.1"]
+            }
+            try configuration.tls?.prepare()
+        #endif
+        let scheme = configuration.isSecure ? "https" : "http"
         let loops = try group?.loops ?? [EventLoop.current]
         var port = configuration.port
         var listeners: [TCPListener] = []
@@ -71,7 +79,9 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
             for hook in parts.flatMap(\.contents.startHooks) { try onLoop(loops[0]) { try hook.run() } }
             let run = Running(
                 port: port, listeners: listeners,
-                workers: loops.map { ServerWorker(loop: $0, router: router, configuration: configuration) },
+                workers: loops.map { [configuration] in
+                    ServerWorker(loop: $0, router: router, configuration: configuration, scheme: scheme)
+                },
                 parts: parts, stopped: Waiter())
             running.withLock { $0 = run }
             serve(run)

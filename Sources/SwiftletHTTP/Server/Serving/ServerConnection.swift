@@ -8,14 +8,17 @@ import SwiftletNet
 /// States: idle -> in a head -> handling -> answering -> idle, until it ends: lingering (refused, waits for the client to
 /// stop sending), taken over (by what a 101 began), or closed.
 final class ServerConnection {
-    let stream: any ByteStream
+    /// With TLS another one from the handshake on.
+    private(set) var stream: any ByteStream
     private unowned let worker: ServerWorker
     private let configuration: HTTPServer.Configuration
     private let input: InputBuffer
-    private let writer: ResponseWriter
     /// Nothing of a further request has come, or the client has got all that it will: a stopping server closes such
     /// connections at once.
     private(set) var isIdle = true
+    /// Since which of the worker's ticks it has waited for a request; the worker ends what waits for too long. A timer for
+    /// each wait would cost more than the rest of it.
+    private(set) var idleSince: Int?
     /// The fiber that serves it.
     var fiber: AnyFiber?
     /// The request under way.
@@ -31,10 +34,10 @@ final class ServerConnection {
         self.stream = stream
         self.worker = worker
         configuration = worker.configuration
-        input = InputBuffer()
-        writer = ResponseWriter(stream: stream, worker: worker)
-        stream.writeTimeout = configuration.writeTimeout
+        input = InputBuffer(memory: worker.inputMemory)
     }
+
+    private var writer: ResponseWriter { ResponseWriter(stream: stream, worker: worker) }
 
     /// The server is about to stop.
     func stop() {
@@ -45,6 +48,12 @@ final class ServerConnection {
     /// Serves until one side has had enough.
     func serve() {
         defer { stream.close() }
+        do {
+            stream = try configuration.secured(stream)
+        } catch {
+            return  // who does not get as far as a request is nobody's business
+        }
+        stream.writeTimeout = configuration.writeTimeout
         do {
             // The observer must not keep the connection: the loop holds it until the descriptor is closed.
             try stream.observeEnd { [weak self] isBroken in self?.clientEnded(isBroken: isBroken) }
@@ -71,8 +80,12 @@ final class ServerConnection {
     private func readHead() throws -> RequestHead? {
         isIdle = input.isEmpty
         if worker.isStopping { return nil }
-        if isIdle, try input.fill(from: stream, until: .after(configuration.idleTimeout)) == 0 { return nil }
-        isIdle = false
+        if isIdle {
+            idleSince = worker.tick
+            defer { idleSince = nil }
+            if try input.fill(from: stream, until: nil) == 0 { return nil }
+            isIdle = false
+        }
         var parser = RequestHeadParser(limits: configuration.limits)
         var deadline: Deadline?
         while true {

@@ -18,6 +18,11 @@ final class ServerWorker: @unchecked Sendable {
     /// Wakes who waits until a connection has ended.
     private var ended: Waiter<Void>?
     private var scratch: [UInt8] = []
+    let inputMemory = InputMemory()
+    /// Counts up while there are connections, so that they know since when they are idle without asking the clock.
+    private(set) var tick = 0
+    private var isTicking = false
+    private static let ticksPerIdleTimeout = 8
 
     init(loop: EventLoop, router: Router, configuration: HTTPServer.Configuration, scheme: String = "http") {
         self.loop = loop
@@ -48,6 +53,7 @@ final class ServerWorker: @unchecked Sendable {
     func serve(_ stream: any ByteStream) {
         let connection = ServerConnection(stream, worker: self)
         connections[ObjectIdentifier(connection)] = connection
+        if !isTicking { beginTicking() }
         connection.fiber = spawn {
             connection.serve()
             self.remove(connection)
@@ -58,6 +64,25 @@ final class ServerWorker: @unchecked Sendable {
         connection.fiber = nil
         connections[ObjectIdentifier(connection)] = nil
         ended.take()?.resume(returning: ())
+    }
+
+    /// Ends connections that have been idle for too long, as long as there are any.
+    private func beginTicking() {
+        isTicking = true
+        let interval = max(configuration.idleTimeout / Self.ticksPerIdleTimeout, .milliseconds(1))
+        spawnBackground(name: "http-server-idle") {
+            defer { self.isTicking = false }
+            while !self.connections.isEmpty {
+                try sleep(interval)
+                self.tick += 1
+                // One more than the timeout has: the first of them had begun before the connection was idle.
+                for connection in self.connections.values {
+                    if let since = connection.idleSince, self.tick - since > Self.ticksPerIdleTimeout {
+                        connection.stream.close()
+                    }
+                }
+            }
+        }
     }
 
     private func waitForEnd(until deadline: Deadline?) throws -> Bool {
