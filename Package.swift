@@ -24,6 +24,7 @@ let package = Package(
         .library(name: "SwiftletLoop", targets: ["SwiftletLoop"]),
         .library(name: "SwiftletAsyncIO", targets: ["SwiftletAsyncIO"]),
         .library(name: "SwiftletHTTP", targets: ["SwiftletHTTP"]),
+        .library(name: "SwiftletPool", targets: ["SwiftletPool"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
     dependencies: [
@@ -44,6 +45,10 @@ let package = Package(
             name: "Swiftlet", dependencies: ["SwiftletAsyncIO", "SwiftletCoroutines", "SwiftletLoop", "SwiftletNet"],
             swiftSettings: settings),
         .target(name: "SwiftletHTTP", dependencies: ["Swiftlet", httpTypes], swiftSettings: settings),
+        .target(name: "CSwiftletPool"),
+        .target(
+            name: "SwiftletPool", dependencies: ["CSwiftlet", "CSwiftletPool", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
@@ -79,6 +84,12 @@ let package = Package(
             name: "SwiftletHTTPTests",
             dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes],
             swiftSettings: settings),
+        .target(
+            name: "PoolTestJobs", dependencies: ["SwiftletLoop", "SwiftletPool"], path: "Tests/PoolTestJobs",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "PoolTestProgram", dependencies: ["PoolTestJobs", "SwiftletLoop", "SwiftletPool"],
+            path: "Tests/PoolTestProgram", swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
             name: "SwiftletProgramTests", dependencies: ["SwiftletExamples", "SwiftletCommand"],
