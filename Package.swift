@@ -52,12 +52,12 @@ let package = Package(
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
-                "CSwiftlet", "Swiftlet", "SwiftletHTTP",
+                "CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletPool",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP"], path: "Examples",
+            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletPool"], path: "Examples",
             swiftSettings: settings),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .executableTarget(
@@ -90,6 +90,13 @@ let package = Package(
         .executableTarget(
             name: "PoolTestProgram", dependencies: ["PoolTestJobs", "SwiftletLoop", "SwiftletPool"],
             path: "Tests/PoolTestProgram", swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletPoolTests",
+            dependencies: [
+                "CSwiftlet", "CSwiftletPool", "PoolTestJobs", "PoolTestProgram", "Swiftlet", "SwiftletPool",
+                "TestSupport",
+            ],
+            swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
             name: "SwiftletProgramTests", dependencies: ["SwiftletExamples", "SwiftletCommand"],
