@@ -26,6 +26,7 @@ let package = Package(
         .library(name: "SwiftletHTTP", targets: ["SwiftletHTTP"]),
         .library(name: "SwiftletInterpose", targets: ["SwiftletInterpose"]),
         .library(name: "SwiftletPreload", type: .dynamic, targets: ["CInterpose"]),
+        .library(name: "SwiftletPool", targets: ["SwiftletPool"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
     traits: [
@@ -78,15 +79,20 @@ let package = Package(
         .target(
             name: "SwiftletInterpose", dependencies: ["CInterpose", "CSwiftlet", "SwiftletLoop"],
             swiftSettings: settings),
+        .target(name: "CSwiftletPool"),
+        .target(
+            name: "SwiftletPool", dependencies: ["CSwiftlet", "CSwiftletPool", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
-                "CSwiftlet", "Swiftlet", "SwiftletHTTP", httpTypes,
+                "CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletPool", httpTypes,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInterpose"], path: "Examples",
+            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInterpose", "SwiftletPool"],
+            path: "Examples",
             swiftSettings: settings),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .target(name: "CInterposeTestSupport", path: "Tests/CInterposeTestSupport"),
@@ -131,6 +137,19 @@ let package = Package(
         .testTarget(
             name: "SwiftletInterposeTests",
             dependencies: ["CInterposeTestSupport", "Swiftlet", "SwiftletInterpose", "TestSupport"],
+            swiftSettings: settings),
+        .target(
+            name: "PoolTestJobs", dependencies: ["SwiftletLoop", "SwiftletPool"], path: "Tests/PoolTestJobs",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "PoolTestProgram", dependencies: ["PoolTestJobs", "SwiftletLoop", "SwiftletPool"],
+            path: "Tests/PoolTestProgram", swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletPoolTests",
+            dependencies: [
+                "CSwiftlet", "CSwiftletPool", "PoolTestJobs", "PoolTestProgram", "Swiftlet", "SwiftletPool",
+                "TestSupport",
+            ],
             swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Swiftlet
 import SwiftletHTTP
+import SwiftletPool
 
 @main
 struct Swiftlet: ParsableCommand {
@@ -12,13 +13,16 @@ struct Swiftlet: ParsableCommand {
         subcommands: [Serve.self, Fetch.self, Compare.self, Run.self, MeasureMode.self])
 
     static func main() {
+        WorkerProcess.runIfWorker(BlockingGet.self, TaskGet.self)
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch let failure as Failure {
             complain(failure.reason)
             Glibc.exit(failure.code)
-        } catch let error where error is SocketError || error is ResolverError || error is HTTPClientError {
+        } catch let error
+            where error is SocketError || error is ResolverError || error is HTTPClientError || error is WorkerFailure
+        {
             complain("\(error)")
             Glibc.exit(EX_UNAVAILABLE)
         } catch let code as ExitCode {
