@@ -114,15 +114,6 @@ public class StreamSocket: ByteStream, @unchecked Sendable {
 
     /// Closes the connection and wakes whoever waits on it with an error. Closing twice does nothing.
     public final func close() { descriptor.close() }
-
-    /// Has a closure called on this loop when the peer ends its side, or the connection breaks.
-    public final func observeEnd(_ observer: @escaping (_ isBroken: Bool) -> Void) throws {
-        do {
-            try descriptor.observeEnd(observer)
-        } catch {
-            throw SocketError.translate(error, .read, peerName)
-        }
-    }
 }
 
 extension SocketAddress {

@@ -73,7 +73,7 @@ final class WorkerRuntime: @unchecked Sendable {
         let call = frame.call
         let onError = onError
         // On the loop that this object belongs to.
-        running[call] = Task(executorPreference: loop.preferenceOrDefault) { [self] in
+        running[call] = loop.makeTask { [self] in
             let output =
                 if let context {
                     await CallContext.$values.withValue(context.values) {
@@ -143,7 +143,7 @@ final class WorkerRuntime: @unchecked Sendable {
         nonisolated(unsafe) let whenDone = whenDone
         let type = types[setup.type]
         let onError = onError
-        Task(executorPreference: loop.preferenceOrDefault) {
+        loop.makeTask {
             let output = await type.run(input, onError)
             guard output.flags.contains(.mixed) else { return whenDone(nil) }
             // Written in this process, behind the byte that says that it failed.
