@@ -24,6 +24,7 @@ let package = Package(
         .library(name: "SwiftletLoop", targets: ["SwiftletLoop"]),
         .library(name: "SwiftletAsyncIO", targets: ["SwiftletAsyncIO"]),
         .library(name: "SwiftletHTTP", targets: ["SwiftletHTTP"]),
+        .library(name: "SwiftletTesting", targets: ["SwiftletTesting"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
     dependencies: [
@@ -44,6 +45,10 @@ let package = Package(
             name: "Swiftlet", dependencies: ["SwiftletAsyncIO", "SwiftletCoroutines", "SwiftletLoop", "SwiftletNet"],
             swiftSettings: settings),
         .target(name: "SwiftletHTTP", dependencies: ["Swiftlet", httpTypes], swiftSettings: settings),
+        // Simulated loops for tests; it needs Swift Testing, so nothing else depends on it.
+        .target(
+            name: "SwiftletTesting", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
@@ -70,6 +75,9 @@ let package = Package(
         // Random interleavings of the primitives' operations: processor-bound, so apart from tests that look at the clock.
         .testTarget(
             name: "SwiftletModelTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletTestingTests", dependencies: ["CSwiftlet", "Swiftlet", "SwiftletTesting", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "SwiftletAsyncIOTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"],
             swiftSettings: settings),

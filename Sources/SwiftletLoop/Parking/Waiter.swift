@@ -54,7 +54,7 @@ public final class Waiter<Value>: @unchecked Sendable {
         return unsafe value
     }
 
-    func wait(_ kind: WaitKind, until deadline: Deadline? = nil, isShielded: Bool = false) throws -> Value? {
+    package func wait(_ kind: WaitKind, until deadline: Deadline? = nil, isShielded: Bool = false) throws -> Value? {
         shared.lock()
         if let result = shared.state.result {
             shared.unlock()
@@ -74,5 +74,5 @@ public final class Waiter<Value>: @unchecked Sendable {
     }
 
     /// Nothing has been provided yet.
-    var isEmpty: Bool { shared.withLock { $0.result == nil } }
+    package var isEmpty: Bool { shared.withLock { $0.result == nil } }
 }
