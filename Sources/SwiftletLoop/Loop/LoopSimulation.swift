@@ -85,7 +85,10 @@ extension EventLoop {
 
     /// Ends the wait of every stack but the thread's own, as cancelled: after a deadlock. On the thread's own stack.
     package func cancelWaits() {
-        for unsafestack in unsafe parkedStacks() { unsafe decideHere(stack, stack.pointee.wait_id, .cancelled) }
+        let waiting = unsafe parkedStacks()
+        for index in unsafe waiting.indices {
+            unsafe decideHere(waiting[index], waiting[index].pointee.wait_id, .cancelled)
+        }
     }
 
     private var waitsForThreads: Bool {
