@@ -27,6 +27,7 @@ let package = Package(
         .library(name: "SwiftletInterpose", targets: ["SwiftletInterpose"]),
         .library(name: "SwiftletPreload", type: .dynamic, targets: ["CInterpose"]),
         .library(name: "SwiftletPool", targets: ["SwiftletPool"]),
+        .library(name: "SwiftletTesting", targets: ["SwiftletTesting"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
     traits: [
@@ -83,6 +84,10 @@ let package = Package(
         .target(
             name: "SwiftletPool", dependencies: ["CSwiftlet", "CSwiftletPool", "SwiftletCoroutines", "SwiftletLoop"],
             swiftSettings: settings),
+        // Simulated loops for tests; it needs Swift Testing, so nothing else depends on it.
+        .target(
+            name: "SwiftletTesting", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
@@ -125,6 +130,9 @@ let package = Package(
         // Random interleavings of the primitives' operations: processor-bound, so apart from tests that look at the clock.
         .testTarget(
             name: "SwiftletModelTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletTestingTests", dependencies: ["CSwiftlet", "Swiftlet", "SwiftletTesting", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "SwiftletAsyncIOTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"],
             swiftSettings: settings),

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 int swiftlet_watchdog_naps;
+__thread uint64_t swiftlet_simulated_now;
 
 int swiftlet_poller_make(void) { return epoll_create1(EPOLL_CLOEXEC); }
 

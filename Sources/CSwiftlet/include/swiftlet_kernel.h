@@ -34,8 +34,13 @@ int swiftlet_poller_wait(int poller, swiftlet_poll_event *events, int capacity, 
 /// Blocks this thread until the descriptor is ready; 0 on timeout. `timeout` in nanoseconds, negative: for ever.
 int swiftlet_wait_ready(int descriptor, bool for_writing, int64_t timeout);
 
+/// What the clock says to this thread while it is simulated; else 0.
+extern __thread uint64_t swiftlet_simulated_now;
+static inline void swiftlet_simulate_now(uint64_t now) { swiftlet_simulated_now = now; }
+
 /// Nanoseconds of CLOCK_MONOTONIC.
 static inline uint64_t swiftlet_now(void) {
+  if (__builtin_expect(swiftlet_simulated_now != 0, 0)) return swiftlet_simulated_now;
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;

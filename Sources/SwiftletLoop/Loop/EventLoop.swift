@@ -37,6 +37,9 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     @exclusivity(unchecked) var quietSince: UInt64 = 0
     /// Stacks that wait in `idle()`, and stand in the ready queue meanwhile.
     @exclusivity(unchecked) var idlers = 0
+    /// Chooses what runs next, and lets the clock stand; see LoopSimulation.swift.
+    @exclusivity(unchecked) var simulation: (any LoopSimulation)?
+    @exclusivity(unchecked) var simulationBegan: UInt64 = 0
     let stopWaiters = Locked<[Waiter<Void>]>([])
     /// Written by its own thread; others ask whether messages to it make sense.
     private let hasClosed = Atomic<Bool>(false)

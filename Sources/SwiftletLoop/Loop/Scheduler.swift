@@ -84,6 +84,11 @@ extension EventLoop {
         unsafe core.pointee.stale_timers += 1
         guard unsafe core.pointee.stale_timers > 64, unsafe core.pointee.stale_timers * 2 > core.pointee.timers.count
         else { return }
+        sweepTimers()
+    }
+
+    /// Drops the entries of waits and calls that are over.
+    func sweepTimers() {
         unsafe core.pointee.stale_timers = 0
         unsafe swiftlet_timer_heap_sweep(
             &core.pointee.timers,
@@ -108,11 +113,16 @@ extension EventLoop {
             guard unsafe callback._withUnsafeGuaranteedRef({ $0.isObsolete }) else { return true }
             unsafe callback.release()
             return false
+        case .fiber:
+            let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(timer.item.pointer)
+            guard unsafe fiber._withUnsafeGuaranteedRef({ $0.isFinished }) else { return true }
+            unsafe fiber.release()
+            return false
         default: return true
         }
     }
 
-    private func fireDueTimers() {
+    func fireDueTimers() {
         guard unsafe core.pointee.timers.count > 0 else { return }
         let now = swiftlet_now()
         while unsafe core.pointee.timers.count > 0, unsafe core.pointee.timers.timers[0].deadline <= now {
@@ -153,7 +163,7 @@ extension EventLoop {
 
     /// Fires timers, takes messages and looks at descriptors, without sleeping.
     private func look(mayTrim: Bool) {
-        unsafe core.pointee.budget = turnsPerLook
+        unsafe core.pointee.budget = simulation == nil ? turnsPerLook : 1
         fireDueTimers()
         takeInbox()
         if unsafe thread.pointee.has_abandoned { unsafe swiftlet_thread_take_abandoned(thread) }
@@ -165,12 +175,14 @@ extension EventLoop {
             unsafe swiftlet_stack_trim(thread, configuration.pooledStacks, 64)
             unsafe swiftlet_ring_trim(&core.pointee.ready)
         }
+        if let simulation = unsafe simulation { chooseNext(simulation) }
     }
 
     /// Nothing is ready: sleeps until something may be.
     private func waitForWork() {
         look(mayTrim: true)
         if unsafe swiftlet_ring_count(&core.pointee.ready) > 0 { return }
+        if unsafe simulation != nil { return waitInSimulation() }
         var timeout: Int64 = -1
         if unsafe core.pointee.timers.count > 0 {
             let now = swiftlet_now()

@@ -74,5 +74,5 @@ public final class Waiter<Value>: @unchecked Sendable {
     }
 
     /// Nothing has been provided yet.
-    var isEmpty: Bool { shared.withLock { $0.result == nil } }
+    package var isEmpty: Bool { shared.withLock { $0.result == nil } }
 }
