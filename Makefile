@@ -1,11 +1,14 @@
-# What a user runs: run, test, install. What a contributor runs besides: bench, lint, docs, asan, tsan, storm, soak, aarch64.
+# What a user runs: run, test, install. What a contributor runs besides: bench, lint, docs, drivers; long: asan, tsan, fuzz,
+# faults, interop, storm, soak, pool-soak, aarch64.
 PREFIX ?= /usr/local
-SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletAsyncIOTests SwiftletNetTests SwiftletHTTPTests SwiftletProgramTests
+SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletAsyncIOTests SwiftletTestingTests \
+  SwiftletNetTests SwiftletHTTPTests SwiftletInterposeTests SwiftletPoolTests SwiftletProgramTests
 # What runs on switched stacks. The programs' suite runs other processes, which are what it measures, by the clock.
-SANITIZED := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletAsyncIOTests SwiftletNetTests SwiftletHTTPTests
+SANITIZED := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletAsyncIOTests SwiftletTestingTests \
+  SwiftletNetTests SwiftletHTTPTests
 STATIC := -c release -Xswiftc -static-stdlib --scratch-path .build/static
 
-.PHONY: run test bench lint docs asan tsan storm soak aarch64 fuzz install tools clean
+.PHONY: run test bench lint docs asan tsan storm soak pool-soak drivers aarch64 fuzz faults interop install tools clean
 
 run: tools  ## the tutorial's experiment: 100 requests to a server that takes 3 s
 	swift build -c release --product swiftlet
@@ -44,22 +47,54 @@ soak: tools ## ten million coroutines of each kind leave memory flat
 aarch64: ## the C part and the assembly on AArch64, under qemu-user
 	Tests/AArch64/run
 
-fuzz: ## random HTTP messages against the parser, for a minute
-	SWIFTLET_FUZZ_SECONDS=60 swift test --filter SwiftletHTTPTests.MutationTests
+fuzz: tools ## libFuzzer on every parser, ten minutes each; FUZZ_SECONDS sets how long
+	Tests/Fuzz/run $(or $(FUZZ_SECONDS),600)
+
+faults: tools ## a hundred thousand random faults of a server against the HTTP client
+	SWIFTLET_FAULTS=100000 swift test --filter SwiftletHTTPTests.FaultTests
+
+interop: tools ## long: other implementations; Python 3 with requests, aiohttp, websockets, httptools, Flask; wrk, slowhttptest, curl
+	Tests/Interop/install-client-peers
+	swift test --filter PeerTests
+	swift build -c release --product swiftlet
+	Tests/Interop/server-peers .build/release/swiftlet
+	Tests/Interop/slow-clients .build/release/swiftlet
+	swift build -c release --product WebSocketProgram
+	swift build -c release --product ParserProgram
+	Tests/Interop/autobahn
+	Tests/Interop/llhttp --program .build/release/ParserProgram --count 500000
+
+pool-soak: tools ## the failures of process pools, a hundred times each
+	Scripts/pool-soak
+
+# In release: it compares speeds.
+drivers: tools ## libpq, hiredis, libcurl, libmariadb in fibers and tasks under patchAll, against real servers
+	@as=; [ "$$(id -u)" = 0 ] || as=sudo; command -v redis-server nginx > /dev/null && [ -d /usr/lib/postgresql ] && \
+	  [ -x /usr/sbin/mariadbd ] && pkg-config --exists libpq hiredis libcurl libmariadb || { $$as apt-get update -qq && \
+	  $$as apt-get install -y -qq --no-install-recommends libpq-dev libhiredis-dev libcurl4-openssl-dev libmariadb-dev \
+	  pkg-config postgresql redis-server nginx-light mariadb-server-core mariadb-client-core; }
+	swift test -c release --package-path Tests/Drivers
 
 docs: ## DocC for every library, warnings are errors
 	Documentation/build
 
 install: tools ## a release binary with Swift's standard library linked in
 	swift build $(STATIC) --product swiftlet
-	install -d $(DESTDIR)$(PREFIX)/bin
+	swift build $(STATIC) --product SwiftletPreload
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib
 	install -m 755 .build/static/release/swiftlet $(DESTDIR)$(PREFIX)/bin/swiftlet
+	install -m 644 .build/static/release/libSwiftletPreload.so $(DESTDIR)$(PREFIX)/lib/libSwiftletPreload.so
 
-# The default build needs nothing beyond Swift, its own requirements and git.
+# Headers that the default traits need: TLS and Zlib. pkg-config finds them for SwiftPM.
+# `swift build --disable-default-traits` needs neither.
+HEADERS := openssl:libssl-dev zlib:zlib1g-dev
+
 tools:
 	@command -v swift > /dev/null || { echo "swift is missing: install Swift 6.3 from https://swift.org/install" >&2; exit 1; }
-	@command -v git > /dev/null || { echo "installing git, which swift needs to fetch packages" >&2; \
-	  as=; [ "$$(id -u)" = 0 ] || as=sudo; $$as apt-get update -qq && $$as apt-get install -y -qq git; }
+	@missing=; for program in git pkg-config; do command -v $$program > /dev/null || missing="$$missing $$program"; done; \
+	for pair in $(HEADERS); do pkg-config --exists $${pair%%:*} 2> /dev/null || missing="$$missing $${pair##*:}"; done; \
+	[ -z "$$missing" ] || { echo "installing$$missing" >&2; as=; [ "$$(id -u)" = 0 ] || as=sudo; \
+	  $$as apt-get update -qq && $$as apt-get install -y -qq $$missing; }
 
 clean:
-	rm -rf .build Benchmarks/.build Benchmarks/peers/build
+	rm -rf .build Benchmarks/.build Tests/Drivers/.build Benchmarks/peers/build

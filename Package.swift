@@ -26,7 +26,16 @@ let package = Package(
         .library(name: "SwiftletHTTP", targets: ["SwiftletHTTP"]),
         .library(name: "SwiftletInterpose", targets: ["SwiftletInterpose"]),
         .library(name: "SwiftletPreload", type: .dynamic, targets: ["CInterpose"]),
+        .library(name: "SwiftletPool", targets: ["SwiftletPool"]),
+        .library(name: "SwiftletTesting", targets: ["SwiftletTesting"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
+    ],
+    traits: [
+        .trait(name: "TLS", description: "https and TLS streams, by OpenSSL (Debian: libssl-dev)"),
+        .trait(name: "Zlib", description: "the content codings gzip and deflate, by zlib (Debian: zlib1g-dev)"),
+        .trait(name: "Brotli", description: "the content coding br, by Brotli (Debian: libbrotli-dev)"),
+        .trait(name: "Zstd", description: "the content coding zstd, by Zstandard (Debian: libzstd-dev)"),
+        .default(enabledTraits: ["TLS", "Zlib"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -36,8 +45,17 @@ let package = Package(
         .target(name: "CSwiftlet"),
         .target(name: "SwiftletCoroutines", dependencies: ["CSwiftlet"], swiftSettings: strict),
         .target(name: "SwiftletLoop", dependencies: ["CSwiftlet", "SwiftletCoroutines"], swiftSettings: strict),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(
-            name: "SwiftletNet", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
+            name: "CSwiftletTLS", dependencies: [.target(name: "COpenSSL", condition: .when(traits: ["TLS"]))],
+            cSettings: [.define("SWIFTLET_TLS", .when(traits: ["TLS"]))]),
+        .target(
+            name: "SwiftletNet",
+            dependencies: [
+                "CSwiftlet", "SwiftletCoroutines", "SwiftletLoop",
+                .target(name: "COpenSSL", condition: .when(traits: ["TLS"])),
+                .target(name: "CSwiftletTLS", condition: .when(traits: ["TLS"])),
+            ],
             swiftSettings: settings),
         .target(
             name: "SwiftletAsyncIO", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
@@ -45,27 +63,58 @@ let package = Package(
         .target(
             name: "Swiftlet", dependencies: ["SwiftletAsyncIO", "SwiftletCoroutines", "SwiftletLoop", "SwiftletNet"],
             swiftSettings: settings),
-        .target(name: "SwiftletHTTP", dependencies: ["Swiftlet", httpTypes], swiftSettings: settings),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CBrotli", providers: [.apt(["libbrotli-dev"])]),
+        .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
+        .target(
+            name: "SwiftletHTTP",
+            dependencies: [
+                "CSwiftlet", "Swiftlet", httpTypes,
+                .target(name: "CZlib", condition: .when(traits: ["Zlib"])),
+                .target(name: "CBrotli", condition: .when(traits: ["Brotli"])),
+                .target(name: "CZstd", condition: .when(traits: ["Zstd"])),
+            ],
+            swiftSettings: settings),
         // Stands alone: it is also a library that is loaded before a program.
         .target(name: "CInterpose"),
         .target(
             name: "SwiftletInterpose", dependencies: ["CInterpose", "CSwiftlet", "SwiftletLoop"],
             swiftSettings: settings),
+        .target(name: "CSwiftletPool"),
+        .target(
+            name: "SwiftletPool", dependencies: ["CSwiftlet", "CSwiftletPool", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
+        // Simulated loops for tests; it needs Swift Testing, so nothing else depends on it.
+        .target(
+            name: "SwiftletTesting", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
-                "CSwiftlet", "Swiftlet", "SwiftletHTTP",
+                "CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletPool", httpTypes,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInterpose"], path: "Examples",
+            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInterpose", "SwiftletPool"],
+            path: "Examples",
             swiftSettings: settings),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .target(name: "CInterposeTestSupport", path: "Tests/CInterposeTestSupport"),
         .executableTarget(
             name: "TakeoverProgram", dependencies: ["CSwiftlet", "Swiftlet"], path: "Tests/TakeoverProgram",
             swiftSettings: settings),
+        // A peer for the suites of other implementations.
+        .executableTarget(
+            name: "WebSocketProgram", dependencies: ["Swiftlet", "SwiftletHTTP"], path: "Tests/WebSocketProgram",
+            swiftSettings: settings),
+        // What the fuzzer and the corpus test run on the parsers, and the parsers as a program.
+        .target(
+            name: "FuzzTargets", dependencies: ["SwiftletHTTP", httpTypes], path: "Tests/FuzzTargets",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "ParserProgram", dependencies: ["FuzzTargets", "SwiftletHTTP", httpTypes],
+            path: "Tests/ParserProgram", swiftSettings: settings),
         // Not linked with SwiftletInterpose: for `swiftlet run`.
         .executableTarget(
             name: "PreloadProgram", dependencies: ["Swiftlet"], path: "Tests/PreloadProgram", swiftSettings: settings),
@@ -82,21 +131,38 @@ let package = Package(
         .testTarget(
             name: "SwiftletModelTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
         .testTarget(
+            name: "SwiftletTestingTests", dependencies: ["CSwiftlet", "Swiftlet", "SwiftletTesting", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
             name: "SwiftletAsyncIOTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "SwiftletNetTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SwiftletHTTPTests",
-            dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes],
+            dependencies: ["CSwiftlet", "FuzzTargets", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes],
             swiftSettings: settings),
         .testTarget(
             name: "SwiftletInterposeTests",
             dependencies: ["CInterposeTestSupport", "Swiftlet", "SwiftletInterpose", "TestSupport"],
             swiftSettings: settings),
+        .target(
+            name: "PoolTestJobs", dependencies: ["SwiftletLoop", "SwiftletPool"], path: "Tests/PoolTestJobs",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "PoolTestProgram", dependencies: ["PoolTestJobs", "SwiftletLoop", "SwiftletPool"],
+            path: "Tests/PoolTestProgram", swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletPoolTests",
+            dependencies: [
+                "CSwiftlet", "CSwiftletPool", "PoolTestJobs", "PoolTestProgram", "Swiftlet", "SwiftletPool",
+                "TestSupport",
+            ],
+            swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
-            name: "SwiftletProgramTests", dependencies: ["SwiftletExamples", "SwiftletCommand", "PreloadProgram"],
+            name: "SwiftletProgramTests",
+            dependencies: ["SwiftletExamples", "SwiftletCommand", "PreloadProgram", "Swiftlet", "TestSupport"],
             swiftSettings: settings),
     ]
 )

@@ -1,5 +1,6 @@
 @preconcurrency import Glibc  // for `stdout`
 import SwiftletInterpose
+import SwiftletPool
 
 /// The examples of the tutorial, one a file. `swift run SwiftletExamples e04` runs one.
 @main
@@ -33,13 +34,18 @@ enum Examples {
             ),
             ("e23", "a hundred of them", { try requestsInTasks(Settings.number("TASKS", default: 100)) }),
             ("e24", "one request after the other", serialRequests),
+            ("e25", "a hundred requests over a pool of processes", processPool),
+            ("e26", "the same with coroutines in each process", processesAndTasks),
             ("e27", "ten random sleeps, gathered on a loop", gatherOnALoop),
             ("e28", "the same through AsyncIO.run", asyncIORun),
+            ("chat", "a chat room over WebSocket; with a port: a guest", chat),
         ]
     }
 
     static func main() {
+        // Workers of e25 and e26 print too, each line at once.
         setlinebuf(stdout)  // a reader on a pipe sees each line when it is printed
+        WorkerProcess.runIfWorker(BlockingRequest.self, TaskRequest.self)
         if Settings.word("PATCH") == "all" { patchAll() }  // the cure for e19 and e21
         guard let name = CommandLine.arguments.dropFirst().first else {
             for example in all { print("\(example.name)  \(example.about)") }

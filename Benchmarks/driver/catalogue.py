@@ -121,7 +121,7 @@ WORKLOADS = {workload.name: workload for workload in (
                modules=("aiomultiprocess",)),
     ), "s", columns=("cpu_total_s", "peak_rss_mb", "max_concurrent"), rounds=3, per_size=True),
     Workload("http_server", "HTTP 'Hello' under wrk; server CPU a request", "http_server", (
-        ours("swiftlet", "http_server", *HTTP_CONNECTIONS),
+        *fiber_and_task("http_server", *HTTP_CONNECTIONS),
         native("c-epoll-fixed", "http-epoll", *HTTP_CONNECTIONS, limit=True),
         native("go-nethttp", "http-go", *HTTP_CONNECTIONS),
         rust("hyper", "http-hyper", *HTTP_CONNECTIONS),

@@ -2,6 +2,9 @@
 #include "swiftlet_kernel.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,6 +19,7 @@
 #include <unistd.h>
 
 int swiftlet_watchdog_naps;
+__thread uint64_t swiftlet_simulated_now;
 
 int swiftlet_poller_make(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
@@ -60,6 +64,7 @@ int swiftlet_poller_wait(int poller, swiftlet_poll_event *events, int capacity, 
     events[i].tag = raw[i].data.u64;
     events[i].is_readable = got & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
     events[i].has_ended = got & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+    events[i].is_lost = got & (EPOLLHUP | EPOLLERR);
     events[i].is_writable = got & (EPOLLOUT | EPOLLHUP | EPOLLERR);
   }
   return count;
@@ -145,4 +150,50 @@ void swiftlet_keep_heap(void) {
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
   mallopt(M_TOP_PAD, 1 << 20);
   mallopt(M_MMAP_THRESHOLD, 4 << 20);  // setting any of these ends glibc's own adjusting of this one
+}
+
+const void *swiftlet_find(const void *bytes, size_t size, const void *wanted, size_t wanted_size) {
+  return memmem(bytes, size, wanted, wanted_size);
+}
+
+// Where the kernel does not help (before 5.6, or behind a container's filter): step by step, through no symbolic link.
+static int open_stepwise(int directory, const char *path, int flags) {
+  int current = directory;
+  while (true) {
+    size_t length = strcspn(path, "/");
+    const char *rest = path + length + strspn(path + length, "/");
+    char name[NAME_MAX + 1];
+    if (length > NAME_MAX) length = NAME_MAX + 1;  // too long a name is refused below
+    if (length == 0 || length > NAME_MAX || (length == 2 && path[0] == '.' && path[1] == '.')) {
+      if (current != directory) close(current);
+      errno = ENOENT;
+      return -1;
+    }
+    memcpy(name, path, length);
+    name[length] = 0;
+    bool is_last = *rest == 0;
+    int next = openat(current, name, O_NOFOLLOW | O_CLOEXEC | (is_last ? flags : O_PATH | O_DIRECTORY));
+    int reason = errno;
+    if (current != directory) close(current);
+    if (next < 0 || is_last) {
+      errno = reason;
+      return next;
+    }
+    current = next;
+    path = rest;
+  }
+}
+
+int swiftlet_open_beneath(const char *directory, const char *path) {
+  // A named pipe must not stop the thread until somebody writes to it.
+  const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  int root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0) return -1;
+  struct open_how how = {.flags = (uint64_t)flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+  int number = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+  if (number < 0 && (errno == ENOSYS || errno == EPERM)) number = open_stepwise(root, path, flags);
+  int reason = errno;
+  close(root);
+  errno = reason;
+  return number;
 }

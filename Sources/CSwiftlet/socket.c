@@ -11,30 +11,45 @@ void swiftlet_socket_set_fault(swiftlet_socket_fault hook) {
   atomic_store_explicit(&swiftlet_socket_fault_hook, hook, memory_order_relaxed);
 }
 
-long swiftlet_socket_send_two(
-    int descriptor, const void *first, long first_size, const void *second, long second_size) {
-  struct iovec parts[2] = {{(void *)first, (size_t)first_size}, {(void *)second, (size_t)second_size}};
-  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+long swiftlet_socket_send_many(int descriptor, struct iovec *parts, int count) {
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+  long size = 0;
+  for (int i = 0; i < count; i++) size += (long)parts[i].iov_len;
   for (;;) {
-    long allowed = swiftlet_socket_ask(SWIFTLET_CALL_SEND, descriptor, first_size + second_size);
+    long allowed = swiftlet_socket_ask(SWIFTLET_CALL_SEND, descriptor, size);
     if (allowed == -EINTR) continue;
     if (allowed < 0) return allowed;
-    if (allowed < first_size + second_size) {
-      return swiftlet_socket_send(descriptor, first, allowed < first_size ? allowed : first_size);
+    if (allowed < size) {
+      long first = (long)parts[0].iov_len;
+      return swiftlet_socket_send(descriptor, parts[0].iov_base, allowed < first ? allowed : first);
     }
-    long count = sendmsg(descriptor, &message, MSG_NOSIGNAL);
-    if (count >= 0) return count;
+    long sent = sendmsg(descriptor, &message, MSG_NOSIGNAL);
+    if (sent >= 0) return sent;
     if (errno != EINTR) return -errno;
   }
 }
 
+long swiftlet_socket_send_two(
+    int descriptor, const void *first, long first_size, const void *second, long second_size) {
+  struct iovec parts[2] = {{(void *)first, (size_t)first_size}, {(void *)second, (size_t)second_size}};
+  return swiftlet_socket_send_many(descriptor, parts, 2);
+}
+
 int swiftlet_socket_make(int family) {
-  int descriptor = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  int descriptor = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return -errno;
   // A listener's setting passes on to what it accepts (tcp_create_openreq_child), so it is set once.
   int yes = 1;
-  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  if (family != AF_UNIX) setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   return descriptor;
+}
+
+int swiftlet_socket_make_pair(int *first, int *second) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) return -errno;
+  *first = pair[0];
+  *second = pair[1];
+  return 0;
 }
 
 int swiftlet_socket_connect(int descriptor, const void *address, int length) {
@@ -79,6 +94,16 @@ int swiftlet_socket_local_address(int descriptor, void *address, int *length) {
   socklen_t size = (socklen_t)*length;
   if (getsockname(descriptor, address, &size) != 0) return -errno;
   *length = (int)size;
+  return 0;
+}
+
+int swiftlet_socket_peer_credentials(int descriptor, int *process, unsigned *user, unsigned *group) {
+  struct ucred credentials;
+  socklen_t size = sizeof credentials;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return -errno;
+  *process = credentials.pid;
+  *user = credentials.uid;
+  *group = credentials.gid;
   return 0;
 }
 

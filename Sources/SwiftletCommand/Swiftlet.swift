@@ -2,22 +2,27 @@ import ArgumentParser
 import Glibc
 import Swiftlet
 import SwiftletHTTP
+import SwiftletPool
 
 @main
 struct Swiftlet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "swiftlet",
-        abstract: "Coroutines for Swift: the slow server, and the comparison that shows what they are good for.",
-        subcommands: [Serve.self, Compare.self, Run.self, MeasureMode.self])
+        abstract:
+            "Coroutines for Swift: a slow server, a fetcher, and the comparison that shows what they are good for.",
+        subcommands: [Serve.self, Fetch.self, Compare.self, Run.self, MeasureMode.self])
 
     static func main() {
+        WorkerProcess.runIfWorker(BlockingGet.self, TaskGet.self)
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch let failure as Failure {
             complain(failure.reason)
             Glibc.exit(failure.code)
-        } catch let error where error is SocketError || error is ResolverError || error is HTTPClientError {
+        } catch let error
+            where error is SocketError || error is ResolverError || error is HTTPClientError || error is WorkerFailure
+        {
             complain("\(error)")
             Glibc.exit(EX_UNAVAILABLE)
         } catch let code as ExitCode {
@@ -26,7 +31,7 @@ struct Swiftlet: ParsableCommand {
             let code = exitCode(for: error)
             if code.isSuccess { exit(withError: error) }  // --help and the like
             complain(message(for: error))
-            Glibc.exit(code.rawValue)
+            Glibc.exit(CommandLine.arguments.dropFirst().first == "fetch" ? Fetch.usageCode : code.rawValue)
         }
     }
 

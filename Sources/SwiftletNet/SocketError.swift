@@ -1,7 +1,7 @@
 import Glibc
 import SwiftletLoop
 
-/// An operation on a socket that failed: what was done, with whom, why, and what helps.
+/// An operation on a socket, or on another stream of bytes, that failed: what was done, with whom, why, and what helps.
 public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What was being done.
     public enum Operation: String, Sendable, Hashable {
@@ -14,6 +14,7 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         case bind
         case receive
         case send
+        case handshake = "TLS handshake"
     }
 
     /// Why it failed.
@@ -26,6 +27,15 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         case closed
         /// The peer ended its stream when more was needed. Counted in bytes.
         case unexpectedEnd(received: Int, expected: Int)
+        /// The stream ended before what it was read up to. Counted in bytes.
+        case missingDelimiter(received: Int)
+        /// The peer sent more than the reader accepts at once: so many bytes.
+        case limitExceeded(Int)
+
+        /// What a system call answered: a negative errno.
+        init(status: some SignedInteger) {
+            self = status == -Int(EBADF) ? .closed : .system(errno: CInt(-status))
+        }
     }
 
     public let operation: Operation
@@ -44,8 +54,8 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         switch reason {
         case .system(let errno):
             [ECONNRESET, EPIPE, ECONNABORTED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH].contains(errno)
-        case .unexpectedEnd: true
-        case .timedOut, .closed: false
+        case .unexpectedEnd, .missingDelimiter: true
+        case .timedOut, .closed, .limitExceeded: false
         }
     }
 
@@ -59,6 +69,10 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         case .closed: "\(operation.rawValue) \(preposition) \(peer): it was closed on this side"
         case .unexpectedEnd(let received, let expected):
             "\(operation.rawValue) \(preposition) \(peer): the peer ended after \(received) of \(expected) bytes"
+        case .missingDelimiter(let received):
+            "\(operation.rawValue) \(preposition) \(peer): the peer ended after \(received) bytes, before the delimiter"
+        case .limitExceeded(let limit):
+            "\(operation.rawValue) \(preposition) \(peer): more than the \(limit) bytes that are accepted; raise the limit"
         }
     }
 
@@ -67,12 +81,15 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         case .listen, .accept, .bind: "at"
         case .read, .receive: "from"
         case .connect, .write, .closeWriting, .send: "to"
+        case .handshake: "with"
         }
     }
 
     private func advice(_ errno: CInt) -> String? {
         switch (errno, operation) {
         case (ECONNREFUSED, _): "nothing listens there: start the server, or check the port"
+        case (EADDRINUSE, .listen) where peer.hasPrefix("unix:"):
+            "another program listens there: end it, or choose another path"
         case (EADDRINUSE, .listen), (EADDRINUSE, .bind):
             "the port is taken: end the program that has it, or choose another; port 0 picks a free one"
         case (EADDRINUSE, _), (EADDRNOTAVAIL, .connect):
@@ -83,6 +100,8 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         case (EDESTADDRREQ, .send): "the socket is not connected: say to whom, with send(_:to:)"
         case (EACCES, .listen), (EACCES, .bind):
             "ports below 1024 need a privilege (CAP_NET_BIND_SERVICE): choose a higher one"
+        case (ENOENT, .connect): "nothing has that path: start the server, or check the path"
+        case (ENODATA, .write): "the file became shorter while it was sent"
         case (EMFILE, _): "raise the limit of open files with ulimit -n"
         case (ENFILE, _): "raise the system's limit of open files (fs.file-max)"
         case (ENETUNREACH, _), (EHOSTUNREACH, _): "check the network"
@@ -97,7 +116,7 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         switch error {
         case is DeadlineExceeded: SocketError(operation, peer(), .timedOut)
         case let error as DescriptorError:
-            SocketError(operation, peer(), error.errno == EBADF ? .closed : .system(errno: error.errno))
+            SocketError(operation, peer(), .init(status: -error.errno))
         default: error
         }
     }

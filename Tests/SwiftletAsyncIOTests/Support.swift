@@ -37,6 +37,7 @@ func elapsed(_ body: () async throws -> Void) async rethrows -> Duration { try a
 // In async code the overloads that suspend would be chosen; these park.
 func parkFor(_ milliseconds: Int) throws { try sleep(.milliseconds(milliseconds)) }
 func waitHere<Value>(_ future: Future<Value>) throws -> Value { try future.wait() }
+func waitHere<Value>(_ fiber: Fiber<Value>) throws -> Value { try fiber.get() }
 
 /// Lets everything run that is ready, a few times over.
 func turns(_ count: Int = 5) async { for _ in 0..<count { await Task.yield() } }

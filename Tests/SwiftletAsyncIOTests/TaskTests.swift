@@ -146,6 +146,21 @@ private enum Context { @TaskLocal static var number = 0 }
         }
     }
 
+    /// Begun on its maker's stack, it may not set that aside together with its own wait.
+    @Test func anEagerTaskThatWaitsLetsItsMakerGoOn() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            func makeAndWait() throws {
+                let result = Waiter<Int>()
+                let task = try loop.createTask(Coroutine { try await result.wait()! }, eager: true)
+                #expect(!task.isDone)
+                result.resume(returning: 4)
+                #expect(try waitHere(task) == 4)
+            }
+            try makeAndWait()
+            try waitHere(spawn { try makeAndWait() })
+        }
+    }
+
     @Test func itCannotAwaitItself() async throws {
         try await onLoop { (loop) async throws -> Void in
             let mine = Box<LoopTask<Int>?>(nil)

@@ -44,7 +44,7 @@ import Testing
                 server.post("/echo") { request in
                     HTTPServerResponse(
                         headers: [.contentType: "text/plain; charset=ISO-8859-1"],
-                        bytes: request.body + Array((request.headers[.userAgent] ?? "").utf8))
+                        bytes: try request.bytes(limit: 16 << 20) + Array((request.headers[.userAgent] ?? "").utf8))
                 }
             }
             try withServer(routes) { _, url throws in
@@ -246,12 +246,13 @@ import Testing
             server.play([[answer("1"), answer("2")], ["HTTP/1.1 200 OK\r\n\r\n3"], ["nonsense\r\n\r\n"]])
             var names: Set<String> = []
             try HTTPClient.with { client throws in
-                let origin = ConnectionPool.Server(host: "127.0.0.1", port: server.listener.port)
+                let origin = ConnectionKey(try HTTPURL(server.url))
                 #expect(try client.get(server.url).text == "1")
-                let kept = try #require(client.pool.takeWaiting(origin))
+                let (endpoint, found) = try client.pool.acquire(origin, until: nil) { _ in }
+                let kept = try #require(found)
                 let socket = try #require(kept.socket as? TCPConnection)
                 names = socketNames([socket.descriptor.number])
-                client.pool.keep(kept, to: origin)
+                client.pool.release(endpoint, keeping: kept)
                 #expect(try client.get(server.url).text == "2")
                 #expect(stillOpen(names) == names)
                 #expect(try client.send(HTTPClientRequest(method: .post, url: try HTTPURL(server.url))).text == "3")
@@ -296,9 +297,13 @@ import Testing
     @Test func namesWhatFailed() async throws {
         try await onLoop {
             let client = HTTPClient()
-            let https = try failure(HTTPClientError.self) { try client.get("https://127.0.0.1/") }
-            #expect(https.cause as? HTTPRequestFault == .needsTLS)
-            #expect(https.description.contains("TLS, which is not built in"))
+            let https = try failure(HTTPClientError.self) { try client.get("https://127.0.0.1:1/") }
+            #if TLS
+                #expect(https.phase == .connect && https.isConnectionFailure)
+            #else
+                #expect(https.cause as? HTTPRequestFault == .needsTLS)
+                #expect(https.description.contains("TLS, which is not built in"))
+            #endif
             #expect(throws: HTTPURLError.self) { try client.get("no url") }
 
             let listener = try TCPListener()

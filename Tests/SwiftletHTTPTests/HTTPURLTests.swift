@@ -191,4 +191,32 @@ struct HTTPURLTests {
         #expect(try base.resolving("http://a/").credentials == nil)
         #expect(try base.resolving("").fragment == nil)
     }
+
+    /// Most URLs take a short way through the parser. A blank in front leads past it, and changes nothing else.
+    @Test func theShortWayEndsWhereTheLongOneDoes() {
+        let parts = [
+            "http://", "https://", "HTTP://", "a", "B", "example.com", ":", "80", "443", "8080", "0", "99999", "/",
+            "//", ".",
+            "..", "/./", "/../", "?", "#", "%", "%41", "ü", " ", "@", "[::1]", "x=y", "&", "~", "_", "-", "\"",
+            "1.2.3.4",
+        ]
+        var generator = SeededGenerator(state: 11)
+        var valid = 0
+        for _ in 0..<20_000 {
+            var text = Bool.random(using: &generator) ? "http://example.com" : "https://h"
+            for _ in 0..<Int.random(in: 0..<6, using: &generator) {
+                text += parts.randomElement(using: &generator) ?? ""
+            }
+            let short = Result { try HTTPURL(text) }
+            let long = Result { try HTTPURL(" " + text) }
+            switch (short, long) {
+            case (.success(let short), .success(let long)):
+                valid += 1
+                #expect(short == long, "\(text)")
+            case (.failure, .failure): break
+            default: Issue.record("\(text): \(short) but \(long)")
+            }
+        }
+        #expect(valid > 5000)
+    }
 }

@@ -20,6 +20,18 @@ import Testing
         }
     }
 
+    @Test func joinAllInACancelledScopeThrowsAtOnce() async throws {
+        try await onLoop { () throws -> Void in
+            let fibers = (0..<2).map { _ in spawn { try sleep(.seconds(1000)) } }
+            try withCancelScope { scope in
+                scope.cancel()
+                #expect(throws: CancellationError.self) { try joinAll(fibers) }
+            }
+            for fiber in fibers { fiber.cancel() }
+            #expect(try joinAll(fibers).count == 2)
+        }
+    }
+
     @Test func joinAllWithACountGivesTheFirstToEnd() async throws {
         try await onLoop { () throws -> Void in
             let gates = (0..<5).map { _ in Waiter<Bool>() }
@@ -220,7 +232,7 @@ import Testing
 @Suite struct LongQueueTests {
     @Test func manyMayJoinOneFiberAndLeave() async throws {
         try await onLoop { () throws -> Void in
-            let time = try elapsed {
+            let time = try processorTime {
                 let fiber = spawn { try sleep(.seconds(1_000)) }
                 // Those that leave do so by time, the last first. Errors would be slow: Swift Testing looks through all that
                 // were thrown so far.
@@ -233,6 +245,25 @@ import Testing
                 #expect(joiners.enumerated().allSatisfy { $0.element.value == ($0.offset < 5_000) })
             }
             #expect(time < .seconds(4 * Sanitizer.patience))
+        }
+    }
+
+    @Test func joiningManyRethrowingLooksAtEachEndOnce() async throws {
+        try await onLoop { () throws -> Void in
+            let time = try processorTime { () throws -> Void in
+                // Each ends in a turn of its own.
+                let many = (0..<10_000).map { number in spawn { for _ in 0..<number % 7 { try yield() } } }
+                let ended = try joinAll(many, rethrowing: true)
+                #expect(ended.count == many.count)
+            }
+            #expect(time < .seconds(4 * Sanitizer.patience))
+            let waiting = spawn { try sleep(.seconds(1_000)) }
+            let failing = spawn { () throws -> Void in
+                try yield()
+                throw Failure(7)
+            }
+            #expect(throws: Failure(7)) { try joinAll([waiting, failing], rethrowing: true) }
+            waiting.cancel()
         }
     }
 

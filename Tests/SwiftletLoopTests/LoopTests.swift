@@ -80,10 +80,12 @@ import Testing
     @Test func anIdleLoopUsesNoCPU() async throws {
         try await onLoop { () throws -> Void in
             let before = threadCPUTime()
-            let sleeps = try EventLoop.current.statistics.sleeps
+            let earlier = try EventLoop.current.statistics
             try sleep(.milliseconds(300))
             #expect(threadCPUTime() - before < 5_000_000)
-            #expect(try EventLoop.current.statistics.sleeps - sleeps <= 3)
+            // Other tests ask every loop of the process what it does.
+            let later = try EventLoop.current.statistics
+            #expect(later.sleeps - earlier.sleeps <= 3 + later.foreignWakes - earlier.foreignWakes)
         }
     }
 

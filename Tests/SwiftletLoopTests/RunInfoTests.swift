@@ -56,6 +56,23 @@ import Testing
         }
     }
 
+    @Test func aLaterWaitForFibersNamesNoneOfBefore() async throws {
+        try await onLoop { () throws -> Void in
+            let group = FiberGroup()
+            let gate = Waiter<Void>()
+            group.spawn { _ = try gate.wait() }
+            let waiting = try spawnAndPark {
+                try spawn(name: "gone-92") {}.join()
+                try group.join()
+            }
+            let info = try RunInfo.gather()
+            let fibers = try #require(info.loops.compactMap(\.fibers).first { find(waiting.name, in: $0) != nil })
+            #expect(find(waiting.name, in: fibers)?.state == "waits for the end of a fiber")
+            gate.resume(returning: ())
+            try waiting.join()
+        }
+    }
+
     @Test func otherLoopsAnswerOrAreBusy() async throws {
         try await onLoop { () throws -> Void in
             try EventLoopGroup.with(count: 2) { group in

@@ -132,8 +132,12 @@ import Testing
     @Test func fromTasksAndPlainThreads() async throws {
         try await onTaskLoop { _ in
             let (receiver, sender) = (try UDPSocket(), try await UDPSocket.connect(to: "localhost", port: 9))
-            async let datagram = receiver.receive(until: .after(.seconds(50)))
-            try await sleep(.milliseconds(5))
+            let isReceiving = Event()
+            async let datagram = {
+                isReceiving.set()
+                return try await receiver.receive(until: .after(.seconds(50)))
+            }()
+            try await isReceiving.wait()
             let other = try UDPSocket()
             try await other.send("task", to: receiver.localAddress)
             #expect(try await datagram.text == "task")

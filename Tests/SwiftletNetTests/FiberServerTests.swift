@@ -35,9 +35,10 @@ import Testing
     @Test func stoppingWaitsAndThenKills() async throws {
         try await onLoop {
             let ends = Waiter<String>()
+            let quickMayEnd = Event()
             let quick = StreamServer { connection in
                 try connection.write("x")
-                try sleep(.milliseconds(20))
+                try quickMayEnd.wait()
                 try connection.write("y")
             }
             let slow = StreamServer { connection in
@@ -55,6 +56,7 @@ import Testing
             let client = try TCPConnection.connect(to: "127.0.0.1", port: quick.port)
             let other = try TCPConnection.connect(to: "127.0.0.1", port: slow.port)
             _ = try (client.readExactly(1), other.readExactly(1))
+            spawn { quickMayEnd.set() }  // runs when `stop` waits
             try quick.stop(timeout: .seconds(50))
             #expect(try client.readToEnd() == Array("y".utf8))
             #expect(throws: SocketError.self) { try TCPConnection.connect(to: "127.0.0.1", port: quick.port) }
@@ -68,11 +70,15 @@ import Testing
 
     @Test func cancellingRunStopsTheServer() async throws {
         try await onLoop {
-            let server = StreamServer { connection in try sleep(.seconds(100)) }
+            let hasBegun = Event()
+            let server = StreamServer { connection in
+                hasBegun.set()
+                try sleep(.seconds(100))
+            }
             let running = spawn { try server.run() }
             while !server.isStarted { try yield() }
             let client = try TCPConnection.connect(to: "127.0.0.1", port: server.port)
-            while server.connectionCount == 0 { try sleep(.milliseconds(1)) }
+            try hasBegun.wait()
             running.cancel()
             #expect(throws: CancellationError.self) { try running.get(timeout: .seconds(50)) }
             #expect(try client.readToEnd(until: .after(.seconds(50))).isEmpty)
@@ -125,6 +131,41 @@ import Testing
             try toThread { try server.stop(timeout: .milliseconds(5)) }
             try running.get(timeout: .seconds(50))
             _ = client
+        }
+    }
+
+    @Test func servesOnEachLoopOfAGroup() async throws {
+        let group = try EventLoopGroup(count: 2)
+        defer { group.stop() }
+        let threads = SharedJournal<CInt>()
+        let server = StreamServer(on: group, limit: 100) { connection in
+            threads.note(swiftlet_thread_id())
+            try connection.write(try connection.readExactly(1))
+        }
+        try await onFreshThread {
+            try server.start()
+            // The kernel spreads by a hash of the ports: one loop alone would need luck like a coin's, 60 times.
+            for number in UInt8(0)..<60 {
+                try TCPConnection.with("127.0.0.1", port: server.port) { connection in
+                    try connection.write([number])
+                    #expect(try connection.readExactly(1) == [number])
+                }
+            }
+            try server.stop(timeout: .seconds(50))
+            #expect(throws: SocketError.self) { try TCPConnection.connect(to: "127.0.0.1", port: server.port) }
+        }
+        #expect(Set(threads.entries).count == 2)
+    }
+
+    @Test func aServerThatCannotOpenMayBeStartedAgain() async throws {
+        try await onLoop {
+            let taken = try TCPListener()
+            let server = StreamServer(port: taken.port) { _ in }
+            for _ in 0..<2 {
+                #expect(throws: SocketError.self) { try server.start() }
+                #expect(!server.isStarted && server.port == taken.port)
+            }
+            try yield()
         }
     }
 }

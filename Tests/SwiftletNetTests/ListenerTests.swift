@@ -63,6 +63,13 @@ import Testing
             Faults.plan(SWIFTLET_CALL_ACCEPT, listener.descriptor.number, errors: [EINVAL])
             #expect(try failure(SocketError.self) { try listener.accept() }.reason == .system(errno: EINVAL))
             #expect(ReportLog.reports(containing: "accept at \(listener.localAddress): Too many open files").count == 1)
+
+            // The pauses grow: five take 5 + 10 + 20 + 40 + 80 ms at least. A deadline ends one.
+            Faults.plan(
+                SWIFTLET_CALL_ACCEPT, listener.descriptor.number, errors: Array(repeating: EMFILE, count: 100))
+            let late = try failure(SocketError.self) { try listener.accept(until: .after(.milliseconds(160))) }
+            #expect(late.reason == .timedOut)
+            #expect(Faults.calls(SWIFTLET_CALL_ACCEPT, listener.descriptor.number) <= 7)
         }
     }
 

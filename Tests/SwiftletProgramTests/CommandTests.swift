@@ -10,7 +10,7 @@ struct CommandTests {
         (["compare", "--delay", "-1s"], "--delay"),
         (
             ["compare", "--only", "fibers,green"],
-            "there is no mode 'green'; there are serial,threads,fibers,tasks,loops"
+            "there is no mode 'green'; there are serial,threads,fibers,tasks,loops,processes,processes-tasks"
         ),
         (["serve", "--port", "65536"], "--port must be 0 to 65535"),
         (["compare", "--url", "nonsense"], "--url 'nonsense' is no URL"),
@@ -38,7 +38,7 @@ struct CommandTests {
 
     @Test
     func `An unreachable server: exit code 69`() async throws {
-        for mode in ["serial", "threads", "fibers", "tasks", "loops"] {
+        for mode in ["serial", "threads", "fibers", "tasks", "loops", "processes", "processes-tasks"] {
             let outcome = try await RunningProgram.run(
                 "swiftlet", "compare", "--url", "http://127.0.0.1:1/", "--requests", "5", "--only", mode)
             #expect(outcome.exitCode == 69)
@@ -74,15 +74,16 @@ struct CommandTests {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         let rows = try outcome.texts.map { try decoder.decode(Row.self, from: Data($0.utf8)) }
-        #expect(rows.map(\.mode) == ["serial", "threads", "fibers", "tasks", "loops"])
+        #expect(rows.map(\.mode) == ["serial", "threads", "fibers", "tasks", "loops", "processes", "processes-tasks"])
         for row in rows {
             #expect(row.requests == 20 && row.delayS == 0.25)
-            let expected = row.mode == "serial" ? 5 : 0.25  // scaled from three requests
-            #expect(row.wallS >= expected && row.wallS < expected * 1.5, "\(row)")
+            // The serial one is scaled from three requests; 8 processes make three rounds.
+            let expected = row.mode == "serial" ? 5 : row.mode == "processes" ? 0.75 : 0.25
+            #expect(row.wallS >= expected && row.wallS < expected * 1.5 + 0.5, "\(row)")
             #expect(row.cpuS > 0 && row.cpuS < 1, "\(row)")
             #expect(row.peakRssBytes > 1_000_000 && row.peakRssBytes < 200_000_000, "\(row)")
         }
-        #expect(outcome.errors.contains("3/5 fibers: blocking client in fibers, one thread"))
+        #expect(outcome.errors.contains("3/7 fibers: blocking client in fibers, one thread"))
     }
 
     @Test

@@ -15,6 +15,8 @@ final class RunningProgram: @unchecked Sendable {
         let lines: [Line]
         let errors: String
         let seconds: Double
+        /// The most memory that it had at a time.
+        let peakBytes: Int
 
         var texts: [String] { lines.map(\.text) }
     }
@@ -25,15 +27,19 @@ final class RunningProgram: @unchecked Sendable {
     private let start = ContinuousClock.now
     private var unread = Data()
     private var hasBeenWaitedFor = false
+    private var peakBytes = 0
 
-    init(_ name: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+    /// - Parameter input: the path of a file or named pipe.
+    init(
+        _ name: String, _ arguments: [String], environment: [String: String] = [:], input: String = "/dev/null"
+    ) throws {
         let pipe = Pipe()
         output = pipe.fileHandleForReading
 
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input, O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, pipe.fileHandleForWriting.fileDescriptor, STDOUT_FILENO)
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors.path, O_WRONLY | O_CREAT, 0o600)
 
@@ -45,7 +51,7 @@ final class RunningProgram: @unchecked Sendable {
         posix_spawnattr_setsigmask(&attributes, &nothing)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
 
-        let path = Self.folder.appendingPathComponent(name).path
+        let path = Self.path(of: name)
         let words = ([name] + arguments).map { strdup($0) }
         let settings = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { strdup("\($0)=\($1)") }
         defer { for string in words + settings { free(string) } }
@@ -67,6 +73,8 @@ final class RunningProgram: @unchecked Sendable {
     /// The programs lie beside the test runner.
     static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent()
+
+    static func path(of name: String) -> String { folder.appendingPathComponent(name).path }
 
     /// The next line of its output, when it comes; nil at the end.
     func nextLine() -> Line? {
@@ -90,14 +98,15 @@ final class RunningProgram: @unchecked Sendable {
         while let line = nextLine() { lines.append(line) }
         let code = wait()
         return Outcome(
-            exitCode: code, lines: lines, errors: try String(contentsOf: errors, encoding: .utf8), seconds: seconds)
+            exitCode: code, lines: lines, errors: try String(contentsOf: errors, encoding: .utf8), seconds: seconds,
+            peakBytes: peakBytes)
     }
 
     /// Runs a program to its end.
     static func run(
-        _ name: String, _ arguments: String..., environment: [String: String] = [:]
+        _ name: String, _ arguments: String..., environment: [String: String] = [:], input: String = "/dev/null"
     ) async throws -> Outcome {
-        try await onThread { try RunningProgram(name, arguments, environment: environment).finish() }
+        try await onThread { try RunningProgram(name, arguments, environment: environment, input: input).finish() }
     }
 
     private var seconds: Double { (ContinuousClock.now - start) / .seconds(1) }
@@ -105,7 +114,9 @@ final class RunningProgram: @unchecked Sendable {
     @discardableResult
     private func wait() -> CInt {
         var status: CInt = 0
-        while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
+        var usage = rusage()
+        while wait4(identifier, &status, 0, &usage) < 0, errno == EINTR {}
+        peakBytes = usage.ru_maxrss * 1024
         hasBeenWaitedFor = true
         let signal = status & 0x7f
         return signal == 0 ? status >> 8 & 0xff : 128 + signal

@@ -3,11 +3,14 @@ import SwiftletHTTP
 import Synchronization
 
 /// Answers 'Hello' to wrk. Runs until it is killed.
-func serveHTTP(port: Int) throws {
+func serveHTTP(port: Int, _ kind: Kind) throws {
     var configuration = HTTPServer.Configuration()
     configuration.port = port
     let server = HTTPServer(configuration)
-    server.get("/") { _ in "Hello" }
+    switch kind {
+    case .fiber: server.get("/") { _ in "Hello" }
+    case .task: server.get("/") { _ async in "Hello" }
+    }
     try EventLoop.run { try server.run() }
 }
 

@@ -16,7 +16,7 @@ let usage = """
       sleepers [n] [fiber|task]            gather [n] [live]
       timers [n]                           channel [n] [fiber|task]
       lock [n] [lock|semaphore]
-      tcp_echo PORT [fiber|task]           http_server PORT
+      tcp_echo PORT [fiber|task]           http_server PORT [fiber|task]
       slow_fetch PORT [n] [fiber|task]     http_client PORT [n] [concurrency] [fiber|task]
     """
 
@@ -40,7 +40,7 @@ do {
     case "channel": try measureChannel(count: arguments.number(or: 10_000_000), arguments.kind())
     case "lock": try measureLock(count: arguments.number(or: 50_000_000), arguments.lockKind())
     case "tcp_echo": try serveEcho(port: arguments.number(), arguments.kind())
-    case "http_server": try serveHTTP(port: arguments.number())
+    case "http_server": try serveHTTP(port: arguments.number(), arguments.kind())
     case "http_client":
         try measureHTTPClient(
             port: arguments.number(), count: arguments.number(or: 20_000), concurrency: arguments.number(or: 100),

@@ -12,6 +12,8 @@
 #include "swiftlet_wait.h"
 #include "swiftlet_kernel.h"
 #include "swiftlet_socket.h"
+#include "swiftlet_file.h"
+#include "swiftlet_process.h"
 #include "swiftlet_backtrace.h"
 #include "swiftlet_signal.h"
 #include "swiftlet_foreign.h"

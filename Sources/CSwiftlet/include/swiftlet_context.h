@@ -61,7 +61,7 @@ struct swiftlet_context {
   uint64_t resumer_run;                // greenlets: what ran on the resumer then
   void *scope;                         // innermost cancel scope opened on this stack; not owned
   swiftlet_context *parked;            // where this flow of control waits: itself, or a stack entered from it
-  void *owner;                         // the Swift object that runs here; not owned
+  void *owner;                         // the Swift object that runs here: fiber, task, generator; not owned
   const char *name;                    // NUL-terminated, owned by `owner`; may be NULL
   uint64_t number;                     // names it when there is no name
   uint64_t run;                        // counts what has run on this stack: tells successive owners apart

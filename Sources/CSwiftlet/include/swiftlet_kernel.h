@@ -15,7 +15,12 @@ typedef struct swiftlet_poll_event {
   uint64_t tag;
   bool is_readable, is_writable;   // an error or a hang-up makes both true: the next call on it tells
   bool has_ended;                  // the peer has closed or reset: no further edge will come for reading
+  bool is_lost;                    // the connection is broken, or ended in both directions
 } swiftlet_poll_event;
+
+// Opens a file or directory for reading, without blocking, that lies under a directory: neither ".." nor a symbolic link
+// leads out of it. The path is relative. Answers the descriptor, or -1 with errno.
+int swiftlet_open_beneath(const char *directory, const char *path);
 
 int swiftlet_poller_make(void);
 /// Edge-triggered on both sides. `is_new` false: re-arms, which reports the present readiness again.
@@ -29,8 +34,13 @@ int swiftlet_poller_wait(int poller, swiftlet_poll_event *events, int capacity, 
 /// Blocks this thread until the descriptor is ready; 0 on timeout. `timeout` in nanoseconds, negative: for ever.
 int swiftlet_wait_ready(int descriptor, bool for_writing, int64_t timeout);
 
+/// What the clock says to this thread while it is simulated; else 0.
+extern __thread uint64_t swiftlet_simulated_now;
+static inline void swiftlet_simulate_now(uint64_t now) { swiftlet_simulated_now = now; }
+
 /// Nanoseconds of CLOCK_MONOTONIC.
 static inline uint64_t swiftlet_now(void) {
+  if (__builtin_expect(swiftlet_simulated_now != 0, 0)) return swiftlet_simulated_now;
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -60,6 +70,9 @@ void swiftlet_keep_heap(void);
 extern int swiftlet_watchdog_naps;
 static inline bool swiftlet_watchdog_is_napping(void) { return __atomic_load_n(&swiftlet_watchdog_naps, __ATOMIC_SEQ_CST); }
 static inline void swiftlet_watchdog_set_napping(bool naps) { __atomic_store_n(&swiftlet_watchdog_naps, naps, __ATOMIC_SEQ_CST); }
+
+/// Where the wanted bytes begin; NULL if they do not occur.
+const void *swiftlet_find(const void *bytes, size_t size, const void *wanted, size_t wanted_size);
 
 int swiftlet_errno(void);
 void swiftlet_set_errno(int value);

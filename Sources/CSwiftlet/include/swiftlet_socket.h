@@ -17,6 +17,9 @@ enum swiftlet_socket_call {
   SWIFTLET_CALL_CONNECT,
   SWIFTLET_CALL_RECEIVE,
   SWIFTLET_CALL_SEND,
+  SWIFTLET_CALL_READ,   // of files
+  SWIFTLET_CALL_WRITE,
+  SWIFTLET_CALL_SYNC,
 };
 typedef long (*swiftlet_socket_fault)(int call, int descriptor, long size);
 extern _Atomic(swiftlet_socket_fault) swiftlet_socket_fault_hook;
@@ -54,8 +57,13 @@ static inline long swiftlet_socket_send(int descriptor, const void *bytes, long 
 long swiftlet_socket_send_two(
     int descriptor, const void *first, long first_size, const void *second, long second_size);
 
-/// A TCP socket that does not block, is closed on exec, and sends small packets at once.
+/// Sends several buffers behind each other with one call.
+long swiftlet_socket_send_many(int descriptor, struct iovec *parts, int count);
+
+/// A stream socket that does not block and is closed on exec; one of TCP sends small packets at once.
 int swiftlet_socket_make(int family);
+/// Two connected Unix sockets.
+int swiftlet_socket_make_pair(int *first, int *second);
 /// A UDP socket that does not block and is closed on exec.
 int swiftlet_datagram_make(int family);
 int swiftlet_datagram_bind(int descriptor, const void *address, int length, bool reuse_port);
@@ -73,6 +81,8 @@ int swiftlet_socket_listen(int descriptor, const void *address, int length, int 
 int swiftlet_socket_accept(int descriptor, void *address, int *length);
 int swiftlet_socket_local_address(int descriptor, void *address, int *length);
 int swiftlet_socket_end_writing(int descriptor);
+/// Who connected a Unix socket, as the kernel noted it then.
+int swiftlet_socket_peer_credentials(int descriptor, int *process, unsigned *user, unsigned *group);
 /// Whether anything can be read: bytes, the end, or an error. Takes nothing.
 bool swiftlet_socket_has_input(int descriptor);
 

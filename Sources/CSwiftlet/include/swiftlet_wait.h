@@ -51,6 +51,7 @@ static inline swiftlet_wait swiftlet_wait_begin(swiftlet_thread *thread) {
   swiftlet_context *context = thread->current;
   uint64_t id = ++thread->last_wait_id;
   context->wait_id = id;
+  context->wait_object = NULL;
   return (swiftlet_wait){thread, context, id};
 }
 
@@ -134,6 +135,7 @@ static inline swiftlet_wait swiftlet_wait_begin_in_fiber(swiftlet_thread *thread
     return (swiftlet_wait){NULL, NULL, 0};
   uint64_t id = ++thread->last_wait_id;
   context->wait_id = id;
+  context->wait_object = NULL;
   context->wait_kind = kind;
   context->wait_is_shielded = false;
   context->parked = context;

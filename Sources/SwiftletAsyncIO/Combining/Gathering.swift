@@ -63,7 +63,7 @@ final class Gathering: @unchecked Sendable {
     private func startWorker() {
         // No task of the program's own: what it runs is not the caller's task.
         CurrentTask.$value.withValue(nil) {
-            workers.append(Task(executorPreference: loop.preferenceOrDefault) { await self.work() })
+            workers.append(loop.makeTask { await self.work() })
         }
     }
 

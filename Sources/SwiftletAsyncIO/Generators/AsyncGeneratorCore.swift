@@ -116,7 +116,7 @@ final class AsyncGeneratorCore<Element: Sendable, Sent: Sendable>: AnyAsyncGener
         let function = self.function.take()!
         let loop = EventLoop.carrier
         loop?.keep(self)
-        let task = Task(executorPreference: loop?.taskExecutor) {
+        let run: @Sendable @concurrent () async -> Void = {
             self.shared.withLock { $0.runner = currentRunner() }
             defer { loop?.forget(self) }
             do {
@@ -128,6 +128,7 @@ final class AsyncGeneratorCore<Element: Sendable, Sent: Sendable>: AnyAsyncGener
                 self.ended(error)
             }
         }
+        let task = loop.map { $0.makeTask(run) } ?? Task(operation: run)
         // It may have ended, on another thread.
         shared.withLock { if $0.stage != .closed { $0.task = task } }
     }

@@ -49,12 +49,9 @@ public final class LoopTask<Value: Sendable>: Future<Value>, AnyLoopTask, TaskIn
     func start(eagerly: Bool = false) {
         let state = loop.asyncState
         state.tasks[ObjectIdentifier(self)] = self
-        let preference = loop.preferenceOrDefault
         // Bound here, where the task is made, which copies it: binding in the task itself would cost it two more turns.
         let made = CurrentTask.$value.withValue(self) {
-            eagerly
-                ? Task.immediate(executorPreference: preference) { await self.run() }
-                : Task(executorPreference: preference) { await self.run() }
+            eagerly ? loop.makeTaskAtOnce { await self.run() } : loop.makeTask { await self.run() }
         }
         if !isDone { runner = made }
     }

@@ -21,7 +21,7 @@ struct Compare: ParsableCommand {
     var delay = Duration.seconds(3)
 
     @Option(
-        help: "The modes to run, separated by commas. (default: serial,threads,fibers,tasks,loops)",
+        help: "The modes to run, separated by commas. (default: all)",
         transform: Mode.parseList)
     var only = Mode.allCases
 

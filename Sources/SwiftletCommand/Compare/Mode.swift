@@ -1,6 +1,7 @@
 /// One way of making many requests.
 enum Mode: String, CaseIterable {
-    case serial, threads, fibers, tasks, loops
+    case serial, threads, fibers, tasks, loops, processes
+    case processesTasks = "processes-tasks"
 
     var about: String {
         switch self {
@@ -9,6 +10,8 @@ enum Mode: String, CaseIterable {
         case .fibers: "blocking client in fibers, one thread"
         case .tasks: "async client in tasks, one thread"
         case .loops: "fibers over several loops, one a core"
+        case .processes: "blocking client, 8 processes, one request at a time"
+        case .processesTasks: "async client in tasks, 8 processes"
         }
     }
 
@@ -16,10 +19,12 @@ enum Mode: String, CaseIterable {
     var tutorial: (seconds: Double, with: String)? {
         switch self {
         case .serial: (305, "requests")
-        case .threads: (48, "multiprocessing")
+        case .threads: nil
         case .fibers: nil
         case .tasks: (3.1, "asyncio")
-        case .loops: (3.1, "aiomultiprocess")
+        case .loops: nil
+        case .processes: (48, "multiprocessing")
+        case .processesTasks: (3.1, "aiomultiprocess")
         }
     }
 

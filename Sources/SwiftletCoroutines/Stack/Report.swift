@@ -26,6 +26,8 @@ public struct Report: Sendable, CustomStringConvertible {
         public static let slowCallback = Kind(description: "slow callback")
         /// A coroutine object was dropped without having run.
         public static let neverAwaited = Kind(description: "coroutine never awaited")
+        /// A client of connections was dropped without being closed.
+        public static let unclosedClient = Kind(description: "unclosed client")
         /// A task can never end, since its loop has.
         public static let pendingTask = Kind(description: "pending task destroyed")
         /// A handler of a connection or a request failed.

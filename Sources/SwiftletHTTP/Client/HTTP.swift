@@ -1,5 +1,4 @@
 import Glibc
-public import HTTPTypes
 import Swiftlet
 import SwiftletLoop
 
@@ -11,7 +10,10 @@ public enum HTTP {
         if let existing = pthread_getspecific(key) {
             return Unmanaged<HTTPClient>.fromOpaque(existing).takeUnretainedValue()
         }
-        let made = HTTPClient()
+        // Its callers know nothing of each other, so they share no cookies.
+        var configuration = HTTPClient.Configuration()
+        configuration.cookies = .none
+        let made = HTTPClient(configuration)
         // Fails only without memory (pthread_setspecific(3)); then the client serves this once.
         if pthread_setspecific(key, Unmanaged.passRetained(made).toOpaque()) != 0 {
             Unmanaged.passUnretained(made).release()
@@ -21,32 +23,11 @@ public enum HTTP {
 
     private static let key: pthread_key_t = {
         var key = pthread_key_t()
-        let status = pthread_key_create(&key) { Unmanaged<HTTPClient>.fromOpaque($0!).release() }
+        let status = pthread_key_create(&key) { stored in
+            let client = Unmanaged<HTTPClient>.fromOpaque(stored!).takeRetainedValue()
+            client.pool.close()
+        }
         precondition(status == 0, "out of thread-specific keys: a process has \(PTHREAD_KEYS_MAX)")
         return key
     }()
-
-    /// Asks for a URL.
-    ///
-    /// Cancellation: ends the request.
-    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
-    public static func get(
-        _ url: String, headers: HTTPFields = [:], timeout: Duration? = nil
-    ) throws -> HTTPClientResponse {
-        try client.get(url, headers: headers, timeout: timeout)
-    }
-
-    /// Asks for a URL, from a task.
-    ///
-    /// Cancellation: ends the request.
-    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
-    @concurrent
-    public static func get(
-        _ url: String, headers: HTTPFields = [:], timeout: Duration? = nil
-    ) async throws -> HTTPClientResponse {
-        try await parkInTask {
-            let client = client
-            return try client.perform(try client.request(url, headers, timeout))
-        }
-    }
 }

@@ -17,34 +17,52 @@ extension HTTPClient {
         return try await body(client)
     }
 
-    /// Asks for a URL, from a task.
-    ///
-    /// Cancellation: ends the request and closes its connection.
-    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
-    @concurrent
-    public func get(
-        _ url: String, headers: HTTPFields = [:], timeout: Duration? = nil
-    ) async throws -> HTTPClientResponse {
-        try await parkInTask { try self.perform(try self.request(url, headers, timeout)) }
-    }
-
     /// Sends a request and reads its answer, from a task.
     ///
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPClientError`; `CancellationError`.
-    @concurrent
     public func send(_ request: HTTPClientRequest) async throws -> HTTPClientResponse {
         try await parkInTask { try self.perform(request) }
     }
-}
 
-/// Runs the body with a client that is closed afterwards.
-///
-/// - Throws: what the body throws.
-public func withHTTPClient<Value>(
-    _ configuration: HTTPClient.Configuration = .init(), _ body: (HTTPClient) throws -> Value
-) rethrows -> Value {
-    try HTTPClient.with(configuration, body)
+    /// Sends a request and runs the body as soon as the answer's head has come, from a task. Afterwards the response is
+    /// released.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPClientError`; `CancellationError`; what the body throws.
+    public nonisolated(nonsending) func withResponse<Value>(
+        to request: HTTPClientRequest, _ body: nonisolated(nonsending) (HTTPResponseStream) async throws -> Value
+    ) async throws -> Value {
+        let response = try await openInTask(request)
+        defer { response.close() }
+        return try await body(response)
+    }
+
+    /// Asks for a URL and runs the body as soon as the answer's head has come. Afterwards the response is released.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`; what the body throws.
+    public func withResponse<Value>(
+        to url: String, headers: HTTPFields = [:], _ body: (HTTPResponseStream) throws -> Value
+    ) throws -> Value {
+        try withResponse(to: request(.get, url, headers: headers), body)
+    }
+
+    /// Asks for a URL and runs the body as soon as the answer's head has come, from a task. Afterwards the response is
+    /// released.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`; what the body throws.
+    public nonisolated(nonsending) func withResponse<Value>(
+        to url: String, headers: HTTPFields = [:],
+        _ body: nonisolated(nonsending) (HTTPResponseStream) async throws -> Value
+    ) async throws -> Value {
+        try await withResponse(to: request(.get, url, headers: headers), body)
+    }
+
+    private func openInTask(_ request: HTTPClientRequest) async throws -> HTTPResponseStream {
+        try await parkInTask { try self.open(request) }
+    }
 }
 
 /// Runs the body with a client that is closed afterwards, from a task.

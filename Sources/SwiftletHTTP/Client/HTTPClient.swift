@@ -1,5 +1,7 @@
 public import HTTPTypes
 import Swiftlet
+import SwiftletCoroutines
+import Synchronization
 
 /// Sends HTTP requests over connections that it keeps and reuses: a session.
 ///
@@ -9,46 +11,45 @@ import Swiftlet
 /// }
 /// ```
 ///
-/// It may be used from any number of fibers, tasks and threads at once; a connection is cheapest where it was opened.
-/// Redirects are not followed: they are answers like others.
+/// It follows redirects, keeps cookies, and decodes compressed bodies. It may be used from any number of fibers, tasks and
+/// threads at once; a connection is cheapest where it was opened.
+///
+/// The Python counterparts are aiohttp's `ClientSession` and the `Session` of requests.
 public final class HTTPClient: Sendable {
-    /// How a client behaves.
-    public struct Configuration: Sendable {
-        /// What relative URLs are relative to.
-        public var baseURL: HTTPURL?
-        /// Connections at once, to all hosts together; further requests queue in order.
-        public var connectionLimit = 100
-        /// How long a connection may wait for another request before it is closed at the client's next use.
-        public var idleTimeout = Duration.seconds(15)
-        /// How long a whole request may take, queueing and connecting included; `nil` is for ever.
-        public var timeout: Duration? = .seconds(300)
-        /// How long looking up the host and connecting may take together.
-        public var connectTimeout: Duration? = .seconds(30)
-        /// How long the server may be silent while a request is written or its answer is read.
-        public var readTimeout: Duration? = .seconds(60)
-        /// What an answer may have. Bodies end at 100 MiB by default.
-        public var limits: HTTPLimits
-        /// Fields of every request that does not set them itself.
-        public var headers: HTTPFields = [:]
-        /// The User-Agent field of requests that do not set it.
-        public var userAgent = "Swiftlet"
-
-        public init() {
-            limits = HTTPLimits()
-            limits.bodyLength = 100 << 20
-        }
-    }
-
     public let configuration: Configuration
+    /// Its cookies; `nil` if it keeps none.
+    public let cookies: CookieJar?
     let pool: ConnectionPool
+    let digests = DigestChallenges()
+    /// The fields of requests that set none themselves, written down; `nil` if they cannot be.
+    let defaultLines: [UInt8]?
+    private let lastNumber = Atomic<UInt64>(0)
 
     /// Makes a client that has no connections yet. `close()` it, or use `with`.
     public init(_ configuration: Configuration = Configuration()) {
         self.configuration = configuration
-        pool = ConnectionPool(limit: configuration.connectionLimit, idleTimeout: configuration.idleTimeout)
+        cookies =
+            switch configuration.cookies {
+            case .own: CookieJar()
+            case .jar(let jar): jar
+            case .none: nil
+            }
+        var lines: [UInt8] = []
+        defaultLines = (try? lines.appendDefaults(configuration)).map { lines }
+        pool = ConnectionPool(
+            limit: configuration.connectionLimit, hostLimit: configuration.hostConnectionLimit,
+            idleTimeout: configuration.idleTimeout)
     }
 
-    deinit { pool.close() }
+    deinit {
+        let idle = pool.statistics.idleConnections
+        if pool.close(), idle > 0 {
+            Report(
+                .unclosedClient,
+                "an HTTPClient was dropped with \(idle) open connections: use HTTPClient.with, or close() it"
+            ).post()
+        }
+    }
 
     /// Runs the body with a client that is closed afterwards.
     ///
@@ -65,19 +66,12 @@ public final class HTTPClient: Sendable {
     /// while it closes many, whatever was cancelled.
     public func close() { pool.close(isPatient: true) }
 
-    // MARK: Requests
+    /// What it has done, and how it stands.
+    public var statistics: HTTPClientStatistics { pool.statistics }
 
-    /// Asks for a URL.
-    ///
-    /// Cancellation: ends the request and closes its connection.
-    /// - Parameters:
-    ///   - url: absolute, or relative to the base URL.
-    ///   - headers: further fields.
-    ///   - timeout: for the whole request; `nil` takes the client's.
-    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
-    public func get(_ url: String, headers: HTTPFields = [:], timeout: Duration? = nil) throws -> HTTPClientResponse {
-        try perform(try request(url, headers, timeout))
-    }
+    func nextNumber() -> UInt64 { lastNumber.add(1, ordering: .relaxed).newValue }
+
+    // MARK: Sending
 
     /// Sends a request and reads its answer.
     ///
@@ -85,23 +79,88 @@ public final class HTTPClient: Sendable {
     /// new one.
     ///
     /// Cancellation: ends the request and closes its connection.
-    /// - Throws: `HTTPClientError`; `CancellationError`.
+    /// - Throws: `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
     public func send(_ request: HTTPClientRequest) throws -> HTTPClientResponse { try perform(request) }
 
-    func request(_ url: String, _ headers: HTTPFields, _ timeout: Duration?) throws -> HTTPClientRequest {
-        if configuration.baseURL == nil, url.isEmpty || "/?#".contains(url[url.startIndex]), !url.hasPrefix("//") {
-            throw HTTPClientError(
-                method: .get, url: url, phase: .request, attempt: 1, connectionAge: nil,
-                cause: HTTPRequestFault.hasNoBaseURL)
-        }
-        let target = try configuration.baseURL?.resolving(url) ?? HTTPURL(url)
-        return HTTPClientRequest(url: target, headers: headers, timeout: timeout)
+    /// Sends a request and runs the body as soon as the answer's head has come. Afterwards the response is released.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPClientError`; `CancellationError`; what the body throws.
+    public func withResponse<Value>(
+        to request: HTTPClientRequest, _ body: (HTTPResponseStream) throws -> Value
+    ) throws -> Value {
+        let response = try open(request)
+        defer { response.close() }
+        return try body(response)
     }
 
     func perform(_ original: HTTPClientRequest) throws -> HTTPClientResponse {
+        guard configuration.middlewares.isEmpty else {
+            let response = try open(original)
+            defer { response.close() }
+            return try checked(try response.collect())
+        }
+        var journey = RequestJourney(completed(original), client: self)
+        let exchange = try journey.open()
+        let bytes = try exchange.collect()
+        return try checked(try exchange.response(bytes, journey))
+    }
+
+    private func checked(_ response: HTTPClientResponse) throws -> HTTPClientResponse {
+        if configuration.throwsForStatus { try response.raiseForStatus() }
+        return response
+    }
+
+    /// Goes as far as the answer's head, through all middlewares.
+    func open(_ request: HTTPClientRequest) throws -> HTTPResponseStream { try open(completed(request), through: 0) }
+
+    private func open(_ request: HTTPClientRequest, through index: Int) throws -> HTTPResponseStream {
+        if index < configuration.middlewares.count {
+            return try configuration.middlewares[index].send(request) { try open($0, through: index + 1) }
+        }
+        var journey = RequestJourney(request, client: self)
+        let exchange = try journey.open()
+        return try HTTPResponseStream(exchange, journey)
+    }
+
+    // MARK: Making requests
+
+    /// The request with the client's own fields, where it does not set them.
+    func completed(_ original: HTTPClientRequest) -> HTTPClientRequest {
+        guard !configuration.headers.isEmpty else { return original }
         var request = original
         for field in configuration.headers where original.headers[field.name] == nil { request.headers.append(field) }
-        var attempt = RequestAttempt(request, client: self)
-        return try attempt.perform()
+        return request
     }
+
+    /// Makes a request to a URL, which may be relative to the base URL.
+    ///
+    /// - Throws: `HTTPURLError`; `HTTPClientError`, if there is no base URL.
+    public func request(
+        _ method: HTTPRequest.Method, _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:],
+        headers: HTTPFields = [:], timeout: Duration? = nil
+    ) throws -> HTTPClientRequest {
+        var target = try resolve(url, method)
+        if !parameters.isEmpty { target = try target.appending(parameters) }
+        return HTTPClientRequest(method: method, url: target, headers: headers, body: body, timeout: timeout)
+    }
+
+    private func resolve(_ url: String, _ method: HTTPRequest.Method) throws -> HTTPURL {
+        if let base = configuration.baseURL { return try base.resolving(url) }
+        if url.isEmpty || "/?#".contains(url[url.startIndex]), !url.hasPrefix("//") {
+            throw HTTPClientError(
+                method: method, url: url, phase: .request, attempt: 1, connectionAge: nil,
+                cause: HTTPRequestFault.hasNoBaseURL)
+        }
+        return try HTTPURL(url)
+    }
+}
+
+/// Runs the body with a client that is closed afterwards.
+///
+/// - Throws: what the body throws.
+public func withHTTPClient<Value>(
+    _ configuration: HTTPClient.Configuration = .init(), _ body: (HTTPClient) throws -> Value
+) rethrows -> Value {
+    try HTTPClient.with(configuration, body)
 }

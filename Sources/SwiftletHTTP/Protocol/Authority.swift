@@ -38,6 +38,19 @@ extension Authority {
         port = try Self.port(bytes.extracting((hostEnd + 1)..<bytes.count))
     }
 
+    /// Whether the bytes are an authority, without making anything of them.
+    static func isValid(_ bytes: Span<UInt8>) -> Bool {
+        guard bytes.isEmpty || bytes[0] != UInt8(ascii: "[") else { return (try? Authority(parsing: bytes)) != nil }
+        let hostEnd = bytes.firstIndex { $0 == .colon } ?? bytes.count
+        guard isRegisteredName(bytes.extracting(0..<hostEnd)) else { return false }
+        do throws(Fault) {
+            if hostEnd < bytes.count { _ = try port(bytes.extracting((hostEnd + 1)..<bytes.count)) }
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// Whether these bytes are a `reg-name`: a host name or an IPv4 address, perhaps empty.
     private static func isRegisteredName(_ bytes: Span<UInt8>) -> Bool {
         var index = 0

@@ -13,7 +13,7 @@ package enum BodyFraming: Sendable, Hashable {
 }
 
 /// What the fields of a head say about the message's body and its connection, validated.
-struct FramingFields {
+struct FramingFields: Sendable, Hashable {
     /// The value of Content-Length.
     private(set) var contentLength: Int?
 
@@ -23,50 +23,65 @@ struct FramingFields {
     /// Whether the connection may carry another message afterwards (RFC 9112, 9.3).
     private(set) var persists: Bool
 
-    /// Reads the three fields that matter and refuses everything that two readers could understand differently.
-    init(_ fields: HTTPFields, version: HTTPVersion) throws(HTTPParseError) {
-        var asksToClose = false
-        var asksToPersist = false
-        var transferCoding: String?
-        for field in fields {
-            switch field.name.canonicalName {
-            case "content-length":
-                // RFC 9110, 8.6, allows to accept identical values; no honest sender needs it.
-                guard contentLength == nil else {
-                    throw HTTPParseError(.invalidContentLength, "there is more than one Content-Length field")
-                }
-                contentLength = try Self.length(field.value)
-            case "transfer-encoding":
-                transferCoding = transferCoding.map { "\($0), \(field.value)" } ?? field.value
-            case "connection":
-                asksToClose = asksToClose || field.value.isListContaining("close")
-                asksToPersist = asksToPersist || field.value.isListContaining("keep-alive")
-            default:
-                break
-            }
-        }
-        persists = !asksToClose && (version >= .http11 || asksToPersist)
+    private var asksToClose = false
+    private var asksToPersist = false
+    private var transferCodings = 0
 
-        if let transferCoding {
-            guard version >= .http11 else {
-                // RFC 9112, 6.1: the framing of such a message is to be treated as faulty.
-                throw HTTPParseError(.conflictingFraming, "Transfer-Encoding does not exist in \(version)")
-            }
+    /// Reads the three fields that matter and refuses everything that two readers could understand differently.
+    ///
+    /// - Parameter asksToPersist: a Connection field that is not among the fields did so.
+    init(_ fields: HTTPFields, version: HTTPVersion, asksToPersist: Bool = false) throws(HTTPParseError) {
+        self.init()
+        self.asksToPersist = asksToPersist
+        for field in fields { try note(field.name.canonicalName.utf8.span, field.value.utf8.span) }
+        try finish(version)
+    }
+
+    /// Knows of no field yet.
+    init() { persists = false }
+
+    /// Takes note of a field, if it is one that matters.
+    mutating func note(_ name: Span<UInt8>, _ value: Span<UInt8>) throws(HTTPParseError) {
+        switch name.count {
+        case 14 where name.equalsIgnoringCase("content-length"):
+            // RFC 9110, 8.6, allows to accept identical values; no honest sender needs it.
             guard contentLength == nil else {
-                throw HTTPParseError(.conflictingFraming, "there are both Content-Length and Transfer-Encoding")
+                throw HTTPParseError(.invalidContentLength, "there is more than one Content-Length field")
             }
-            guard transferCoding.lowercased() == "chunked" else {
-                throw HTTPParseError(
-                    .unsupportedTransferCoding, "Transfer-Encoding is other than chunked, the only coding understood")
-            }
-            isChunked = true
+            contentLength = try Self.length(value)
+        case 17 where name.equalsIgnoringCase("transfer-encoding"):
+            transferCodings += 1
+            isChunked = value.equalsIgnoringCase("chunked")
+        case 10 where name.equalsIgnoringCase("connection"):
+            asksToClose = asksToClose || value.isListContaining("close")
+            asksToPersist = asksToPersist || value.isListContaining("keep-alive")
+        default:
+            break
+        }
+    }
+
+    /// Draws the conclusions once all fields are known.
+    mutating func finish(_ version: HTTPVersion) throws(HTTPParseError) {
+        persists = !asksToClose && (version >= .http11 || asksToPersist)
+        guard transferCodings > 0 else { return }
+        guard version >= .http11 else {
+            // RFC 9112, 6.1: the framing of such a message is to be treated as faulty.
+            throw HTTPParseError(.conflictingFraming, "Transfer-Encoding does not exist in \(version)")
+        }
+        guard contentLength == nil else {
+            throw HTTPParseError(.conflictingFraming, "there are both Content-Length and Transfer-Encoding")
+        }
+        guard isChunked, transferCodings == 1 else {
+            throw HTTPParseError(
+                .unsupportedTransferCoding, "Transfer-Encoding is other than chunked, the only coding understood")
         }
     }
 
     /// Reads digits and nothing else: a sign, a list or a hexadecimal number is another reader's different length.
-    private static func length(_ text: String) throws(HTTPParseError) -> Int {
+    private static func length(_ digits: Span<UInt8>) throws(HTTPParseError) -> Int {
         var value = 0
-        for byte in text.utf8 {
+        for index in digits.indices {
+            let byte = digits[index]
             guard byte.isDigit else {
                 throw HTTPParseError(.invalidContentLength, "Content-Length has \(byte.quoted); it is digits only")
             }
@@ -77,7 +92,7 @@ struct FramingFields {
             }
             value = sum
         }
-        guard !text.isEmpty else { throw HTTPParseError(.invalidContentLength, "Content-Length is empty") }
+        guard !digits.isEmpty else { throw HTTPParseError(.invalidContentLength, "Content-Length is empty") }
         return value
     }
 }

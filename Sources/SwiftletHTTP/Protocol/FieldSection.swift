@@ -17,35 +17,73 @@ struct FieldSection {
 
     /// Parses one line and returns its field, which the caller appends or keeps for itself.
     mutating func parse(_ line: Span<UInt8>, kind: LineKind) throws(HTTPParseError) -> HTTPField {
+        try check(line, kind: kind).field(in: line, kind: kind)
+    }
+
+    /// Checks one line and counts it; its field is left for later.
+    mutating func check(_ line: Span<UInt8>, kind: LineKind) throws(HTTPParseError) -> FieldLine {
         guard lineCount < countLimit else {
             throw HTTPParseError(.tooManyFields, "there are more than \(countLimit) field lines")
         }
         lineCount += 1
-        guard let colon = line.firstIndex(where: { !$0.isTokenCharacter }), colon > 0, line[colon] == .colon else {
-            throw nameFault(line, kind: kind)
+        return try FieldLine(parsing: line, kind: kind)
+    }
+
+    /// The fields of lines that were checked, each with its line ending.
+    static func fields(ofChecked lines: Span<UInt8>) -> HTTPFields {
+        var fields = HTTPFields()
+        var start = 0
+        while start < lines.count {
+            var end = start
+            while lines[end] != .lineFeed { end += 1 }
+            let line = lines.extracting(start..<(end - 1))
+            let kind = LineKind.fieldLine(number: fields.count + 1)
+            if let field = try? FieldLine(parsing: line, kind: kind).field(in: line, kind: kind) {
+                fields.append(field)
+            }
+            start = end + 1
         }
-        let valueBytes = line.extracting(line.trimmingBlanks((colon + 1)..<line.count))
-        if let index = valueBytes.firstIndex(where: { !$0.isFieldValueCharacter }) {
-            throw HTTPParseError(
-                .invalidFieldValue,
-                "\(kind) (\(String(ascii: line.extracting(0..<colon)))) has \(valueBytes[index].quoted) in its value")
-        }
-        guard let name = HTTPField.Name(String(ascii: line.extracting(0..<colon))) else {
-            throw nameFault(line, kind: kind)
-        }
-        if let text = String(validating: valueBytes) {
-            return HTTPField(name: name, value: text)
-        }
-        return HTTPField(name: name, value: Array(copying: valueBytes))
+        return fields
     }
 
     /// Adds a field.
     mutating func append(_ field: HTTPField) {
         fields.append(field)
     }
+}
+
+/// Where a field line has its name and its value; all of its bytes may stand where they are (RFC 9110, 5.1 and 5.5).
+struct FieldLine {
+    let name: Range<Int>
+    let value: Range<Int>
+
+    /// Looks at each byte of a line.
+    init(parsing line: Span<UInt8>, kind: LineKind) throws(HTTPParseError) {
+        guard let colon = line.firstIndex(where: { !$0.isTokenCharacter }), colon > 0, line[colon] == .colon else {
+            throw Self.nameFault(line, kind: kind)
+        }
+        name = 0..<colon
+        value = line.trimmingBlanks((colon + 1)..<line.count)
+        let bytes = line.extracting(value)
+        if let index = bytes.firstIndex(where: { !$0.isFieldValueCharacter }) {
+            throw HTTPParseError(
+                .invalidFieldValue,
+                "\(kind) (\(String(ascii: line.extracting(name)))) has \(bytes[index].quoted) in its value")
+        }
+    }
+
+    /// The field, with strings of its own.
+    func field(in line: Span<UInt8>, kind: LineKind) throws(HTTPParseError) -> HTTPField {
+        guard let name = HTTPField.Name(String(ascii: line.extracting(name))) else {
+            throw Self.nameFault(line, kind: kind)
+        }
+        let bytes = line.extracting(value)
+        if let text = String(validating: bytes) { return HTTPField(name: name, value: text) }
+        return HTTPField(name: name, value: Array(copying: bytes))
+    }
 
     /// Says what is wrong with the part of a line that should be a field name and a colon.
-    private func nameFault(_ line: Span<UInt8>, kind: LineKind) -> HTTPParseError {
+    private static func nameFault(_ line: Span<UInt8>, kind: LineKind) -> HTTPParseError {
         guard let index = line.firstIndex(where: { !$0.isTokenCharacter }) else {
             return HTTPParseError(.invalidFieldName, "\(kind) has no colon")
         }

@@ -82,6 +82,8 @@ extension HTTPParseError {
         public static let invalidChunk = Code("invalidChunk")
         /// A trailer field that may only stand in a head.
         public static let invalidTrailer = Code("invalidTrailer")
+        /// A multipart body has no boundary, or does not end with it.
+        public static let invalidMultipart = Code("invalidMultipart")
         /// The stream ended before the message did.
         public static let truncated = Code("truncated")
     }

@@ -55,6 +55,10 @@ public struct HTTPURL: Sendable, Hashable, CustomStringConvertible {
     ///
     /// Blanks and line endings around it are ignored, as they come with reading URLs out of files.
     public init(_ text: String) throws(HTTPURLError) {
+        if let url = HTTPURL(plain: text.utf8.span) {
+            self = url
+            return
+        }
         let reference = URLReference(parsing: text)
         guard let scheme = reference.scheme else {
             throw HTTPURLError(.missingScheme, "the URL has no scheme; begin it with https:// or http://")
@@ -115,6 +119,51 @@ public struct HTTPURL: Sendable, Hashable, CustomStringConvertible {
 
     private var bracketedHost: String {
         host.utf8.contains(.colon) ? "[\(host)]" : host
+    }
+
+    /// The common case: everything is written as it is sent, so nothing needs to be escaped, resolved or made small.
+    private init?(plain bytes: Span<UInt8>) {
+        let scheme: Scheme = bytes.starts(with: "http://") ? .http : .https
+        guard scheme == .http || bytes.starts(with: "https://") else { return nil }
+        let hostStart = scheme == .http ? 7 : 8
+        var index = hostStart
+        while index < bytes.count, bytes[index].isPlainHostCharacter { index += 1 }
+        guard index > hostStart else { return nil }
+        let host = hostStart..<index
+        var port = scheme.defaultPort
+        if index < bytes.count, bytes[index] == .colon {
+            index += 1
+            let start = index
+            port = 0
+            while index < bytes.count, index - start < 5, bytes[index].isDigit {
+                port = port * 10 + Int(bytes[index] - .zero)
+                index += 1
+            }
+            guard port > 0, port <= 65535 else { return nil }
+        }
+        let pathStart = index
+        while index < bytes.count, bytes[index].isPathCharacter {
+            // A segment that begins with a point may be one of those that mean another directory.
+            if bytes[index] == .point, bytes[index - 1] == UInt8(ascii: "/") { return nil }
+            index += 1
+        }
+        let path = pathStart..<index
+        guard path.isEmpty || bytes[pathStart] == UInt8(ascii: "/") else { return nil }
+        var query: Range<Int>?
+        if index < bytes.count, bytes[index] == UInt8(ascii: "?") {
+            index += 1
+            let start = index
+            while index < bytes.count, bytes[index].isQueryCharacter { index += 1 }
+            query = start..<index
+        }
+        guard index == bytes.count else { return nil }
+        self.scheme = scheme
+        self.host = String(ascii: bytes.extracting(host))
+        self.port = port
+        self.path = path.isEmpty ? "/" : String(ascii: bytes.extracting(path))
+        self.query = query.map { String(ascii: bytes.extracting($0)) }
+        fragment = nil
+        credentials = nil
     }
 
     private init(scheme: Scheme, authority: Substring, reference: URLReference) throws(HTTPURLError) {
@@ -179,5 +228,13 @@ extension HTTPURL.Credentials {
         let colon = text.utf8.firstIndex(of: .colon) ?? text.endIndex
         user = PercentEncoding.decode(text[..<colon])
         password = PercentEncoding.decode(text[colon...].dropFirst())
+    }
+}
+
+extension UInt8 {
+    /// A small letter, a digit, or what else a host's name has.
+    fileprivate var isPlainHostCharacter: Bool {
+        self &- 0x61 < 26 || isDigit || self == .point || self == UInt8(ascii: "-") || self == UInt8(ascii: "_")
+            || self == UInt8(ascii: "~")
     }
 }

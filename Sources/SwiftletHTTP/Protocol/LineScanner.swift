@@ -1,3 +1,5 @@
+import Glibc
+
 /// Cuts a buffer that grows at its end into lines, looking at each byte once however slowly the bytes arrive.
 ///
 /// The caller passes everything it has not dropped yet, from the same first byte on; after it dropped bytes it says so
@@ -29,8 +31,8 @@ struct LineScanner {
         let allowed = min(limit, budget - 2)
         // The latest place for the line feed is after `allowed` bytes and a carriage return.
         let end = min(bytes.count, lineStart + max(0, min(allowed, bytes.count) + 2))
-        var index = scanned
-        while index < end && bytes[index] != .lineFeed { index += 1 }
+        let index =
+            scanned < end ? bytes.extracting(scanned..<end).firstIndexOfLineFeed.map { scanned + $0 } ?? end : scanned
         scanned = index
 
         guard index < end else {
@@ -64,6 +66,16 @@ struct LineScanner {
             HTTPParseError(kind.tooLongCode, "\(kind) is longer than \(limit) bytes")
         } else {
             HTTPParseError(.headTooLong, "the section that \(kind) belongs to is longer than it may be")
+        }
+    }
+}
+
+extension Span<UInt8> {
+    /// The position of the first line feed. The C library looks at many bytes at a time.
+    fileprivate var firstIndexOfLineFeed: Int? {
+        withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress else { return nil }
+            return memchr(start, CInt(UInt8.lineFeed), bytes.count).map { start.distance(to: $0) }
         }
     }
 }

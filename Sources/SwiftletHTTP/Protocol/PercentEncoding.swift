@@ -19,6 +19,19 @@ enum PercentEncoding {
         return String(decoding: result, as: UTF8.self)
     }
 
+    /// The text with every byte escaped that is not allowed, percent signs of the text among them.
+    static func encodeAll(_ text: String, allowed: (UInt8) -> Bool) -> String {
+        var result: [UInt8] = []
+        for byte in text.utf8 {
+            if allowed(byte) {
+                result.append(byte)
+            } else {
+                result += [UInt8(ascii: "%"), hexadecimalDigit(byte >> 4), hexadecimalDigit(byte & 0x0F)]
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
     /// The text with its escapes replaced by the bytes that they stand for.
     static func decode(_ text: Substring) -> String {
         let bytes = text.utf8.span

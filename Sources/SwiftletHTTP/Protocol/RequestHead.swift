@@ -1,24 +1,89 @@
 package import HTTPTypes
 
 /// The head of a request as it came over HTTP/1, with what it says about its body and its connection.
+///
+/// All of it has been checked. The fields are kept as bytes: most requests are answered without a look at them, and
+/// `HTTPFields` costs several times what parsing does.
 package struct RequestHead: Sendable, Hashable {
-    /// The request. Its authority comes from the URL of the request line or else from the Host field, which is not
-    /// among the header fields any more. Its scheme is set only if the request line has a whole URL.
-    package var request: HTTPRequest
+    package let method: HTTPRequest.Method
+
+    /// `http` or `https`, only if the request line has a whole URL.
+    package let scheme: String?
+
+    /// From the URL of the request line or else from the Host field, which is not among the header fields any more.
+    package let authority: String?
+
+    /// The path with the query, or `*`; empty for CONNECT.
+    package let path: String
+
+    /// The field lines but for Host, each with its line ending.
+    private let fieldLines: [UInt8]
 
     /// The version that the client speaks.
-    package var version: HTTPVersion
+    package let version: HTTPVersion
 
     /// Where the request's body ends.
-    package var framing: BodyFraming
+    package let framing: BodyFraming
 
     /// Whether the client expects to send another request on this connection.
-    package var keepsAlive: Bool
+    package let keepsAlive: Bool
 
     /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
-    package var expectsContinue: Bool {
-        version >= .http11 && framing != .none && framing != .length(0)
-            && request.headerFields[.expect]?.lowercased() == "100-continue"
+    package let expectsContinue: Bool
+
+    init(
+        method: HTTPRequest.Method, scheme: String?, authority: String?, path: String, fieldLines: [UInt8],
+        version: HTTPVersion, framing: BodyFraming, keepsAlive: Bool, expectsContinue: Bool
+    ) {
+        self.method = method
+        self.scheme = scheme
+        self.authority = authority
+        self.path = path
+        self.fieldLines = fieldLines
+        self.version = version
+        self.framing = framing
+        self.keepsAlive = keepsAlive
+        self.expectsContinue = expectsContinue
+    }
+
+    /// The fields, made anew at each call.
+    package var headerFields: HTTPFields {
+        var fields = HTTPFields()
+        forEachLine { line, parts in
+            // The parser has looked at all of it: nothing is refused any more.
+            if let field = try? parts.field(in: line, kind: .fieldLine(number: 0)) { fields.append(field) }
+        }
+        return fields
+    }
+
+    /// The first value of a field that is UTF-8, without a look at the others.
+    ///
+    /// - Parameter name: in small letters.
+    package func firstValue(_ name: StaticString) -> String? {
+        var value: String?
+        forEachLine { line, parts in
+            if value == nil, line.extracting(parts.name).equalsIgnoringCase(name) {
+                value = String(validating: line.extracting(parts.value))
+            }
+        }
+        return value
+    }
+
+    private func forEachLine(_ body: (Span<UInt8>, FieldLine) -> Void) {
+        var scanner = LineScanner()
+        let bytes = fieldLines.span
+        while let line = try? scanner.nextLine(in: bytes, limit: .max - 2, kind: .fieldLine(number: 0)) {
+            let line = bytes.extracting(line)
+            guard let parts = try? FieldLine(parsing: line, kind: .fieldLine(number: 0)) else { continue }
+            body(line, parts)
+        }
+    }
+
+    /// The request as `HTTPTypes` has it.
+    package var request: HTTPRequest {
+        HTTPRequest(
+            method: method, scheme: scheme, authority: authority, path: path.isEmpty ? nil : path,
+            headerFields: headerFields)
     }
 }
 
@@ -32,16 +97,20 @@ package struct RequestHead: Sendable, Hashable {
 package struct RequestHeadParser {
     private let limits: HTTPLimits
     private var scanner: LineScanner
-    private var section: FieldSection
     private var requestLine: RequestLine?
+    private var lineCount = 0
     private var host: String?
+    private var fieldLines: [UInt8] = []
+    /// The fields that decide about the body and the connection. What nearly every browser sends has a flag instead.
+    private var framingFields = HTTPFields()
+    private var asksToPersist = false
+    private var expectsContinue = false
     private var skippedEmptyLine = false
 
     /// Makes a parser for one head.
     package init(limits: HTTPLimits = .default) {
         self.limits = limits
         scanner = LineScanner(budget: limits.headLength)
-        section = FieldSection(countLimit: limits.fieldCount)
     }
 
     /// Parses on, and returns the head and its length, or `nil` if it is not complete yet.
@@ -64,48 +133,76 @@ package struct RequestHeadParser {
                 }
                 continue
             }
-            let kind = LineKind.fieldLine(number: section.lineCount + 1)
+            let kind = LineKind.fieldLine(number: lineCount + 1)
             guard let line = try scanner.nextLine(in: bytes, limit: limits.fieldLineLength, kind: kind) else {
                 return nil
             }
             guard !line.isEmpty else { return (try makeHead(requestLine), scanner.lineStart) }
-            let field = try section.parse(bytes.extracting(line), kind: kind)
-            if field.name.canonicalName == "host" {
-                try setHost(field)
+            try takeField(bytes, line, kind: kind)
+        }
+    }
+
+    private mutating func takeField(
+        _ bytes: Span<UInt8>, _ range: Range<Int>, kind: LineKind
+    ) throws(HTTPParseError) {
+        // `HTTPFields` itself holds fewer than 65,535.
+        let countLimit = min(limits.fieldCount, Int(UInt16.max) - 1)
+        guard lineCount < countLimit else {
+            throw HTTPParseError(.tooManyFields, "there are more than \(countLimit) field lines")
+        }
+        lineCount += 1
+        let line = bytes.extracting(range)
+        let parts = try FieldLine(parsing: line, kind: kind)
+        let name = line.extracting(parts.name)
+        // By length first: most names are none of these.
+        switch name.count {
+        case 4 where name.equalsIgnoringCase("host"): return try setHost(line.extracting(parts.value))
+        case 6 where name.equalsIgnoringCase("expect"):
+            expectsContinue = expectsContinue || line.extracting(parts.value).equalsIgnoringCase("100-continue")
+        case 10 where name.equalsIgnoringCase("connection"):
+            if line.extracting(parts.value).equalsIgnoringCase("keep-alive") {
+                asksToPersist = true
             } else {
-                section.append(field)
+                framingFields.append(try parts.field(in: line, kind: kind))
             }
+        case 14 where name.equalsIgnoringCase("content-length"),
+            17 where name.equalsIgnoringCase("transfer-encoding"):
+            framingFields.append(try parts.field(in: line, kind: kind))
+        default: break
+        }
+        bytes.extracting(range.lowerBound..<(range.upperBound + 2)).withUnsafeBufferPointer {
+            fieldLines.append(contentsOf: $0)
         }
     }
 
     /// RFC 9112, 3.2: a request with two Host fields or an invalid one is refused. An empty one is valid: it is what a
     /// client sends when its URL has no authority.
-    private mutating func setHost(_ field: HTTPField) throws(HTTPParseError) {
+    private mutating func setHost(_ value: Span<UInt8>) throws(HTTPParseError) {
         guard host == nil else { throw HTTPParseError(.invalidHost, "there is more than one Host field") }
-        guard (try? Authority(parsing: field.value.utf8.span)) != nil else {
+        guard Authority.isValid(value) else {
             throw HTTPParseError(.invalidHost, "the Host field is not of the form host or host:port")
         }
-        host = field.value
+        host = String(ascii: value)
     }
 
     private func makeHead(_ line: RequestLine) throws(HTTPParseError) -> RequestHead {
         guard host != nil || line.version < .http11 else {
             throw HTTPParseError(.invalidHost, "there is no Host field, which every HTTP/1.1 request has")
         }
-        let (scheme, authority, path): (String?, String?, String?) =
+        let (scheme, authority, path): (String?, String?, String) =
             switch line.target {
             case .origin(let path): (nil, host, path)
             // RFC 9112, 3.2.2: the URL's authority counts, not the Host field.
             case .absolute(let scheme, let authority, let path): (scheme, authority, path)
-            case .authority(let authority): (nil, authority, nil)
+            case .authority(let authority): (nil, authority, "")
             case .asterisk: (nil, host, "*")
             }
-        let request = HTTPRequest(
-            method: line.method, scheme: scheme, authority: authority, path: path, headerFields: section.fields)
-        let fields = try FramingFields(section.fields, version: line.version)
+        let fields = try FramingFields(framingFields, version: line.version, asksToPersist: asksToPersist)
+        let framing = try framing(fields, method: line.method)
         return RequestHead(
-            request: request, version: line.version, framing: try framing(fields, method: line.method),
-            keepsAlive: fields.persists)
+            method: line.method, scheme: scheme, authority: authority, path: path, fieldLines: fieldLines,
+            version: line.version, framing: framing, keepsAlive: fields.persists,
+            expectsContinue: expectsContinue && line.version >= .http11 && framing != .none && framing != .length(0))
     }
 
     /// RFC 9112, 6.3: without any framing field a request has no body.
@@ -134,8 +231,7 @@ private struct RequestLine {
         guard let methodEnd = line.firstIndex(where: { !$0.isTokenCharacter }) else {
             throw HTTPParseError(.invalidStartLine, "the request line has no request target")
         }
-        guard line[methodEnd] == .space, let method = HTTPRequest.Method(String(ascii: line.extracting(0..<methodEnd)))
-        else {
+        guard line[methodEnd] == .space, let method = Self.method(line.extracting(0..<methodEnd)) else {
             throw HTTPParseError(.invalidMethod, "the method is not a token: it has \(line[methodEnd].quoted)")
         }
         let rest = line.extracting((methodEnd + 1)..<line.count)
@@ -145,5 +241,11 @@ private struct RequestLine {
         self.method = method
         version = try HTTPVersion(parsing: rest.extracting((targetEnd + 1)..<rest.count), in: .requestLine)
         target = try RequestTarget(parsing: rest.extracting(0..<targetEnd), method: method)
+    }
+    /// The common ones need no check for their characters.
+    private static func method(_ bytes: Span<UInt8>) -> HTTPRequest.Method? {
+        if bytes.equals("GET") { return .get }
+        if bytes.equals("POST") { return .post }
+        return HTTPRequest.Method(String(ascii: bytes))
     }
 }

@@ -1,33 +1,67 @@
 package import HTTPTypes
 
 /// The head of a response as it came over HTTP/1, with what it says about its body and its connection.
+///
+/// The field lines are checked, and taken apart only when somebody asks for them.
 package struct ResponseHead: Sendable, Hashable {
-    /// The response.
-    package var response: HTTPResponse
+    /// Fields of which a client has to know without taking all apart.
+    struct Notes: OptionSet, Sendable, Hashable {
+        let rawValue: UInt8
+
+        static let setCookie = Notes(rawValue: 1)
+        static let contentEncoding = Notes(rawValue: 2)
+    }
+
+    /// The status.
+    package let status: HTTPResponse.Status
 
     /// The version that the server speaks.
-    package var version: HTTPVersion
+    package let version: HTTPVersion
+
+    /// The field lines as they came, each with its line ending.
+    let fieldLines: [UInt8]
+
+    /// What the fields say about the body and the connection.
+    private let framing: FramingFields
+
+    /// Which of the fields a client has to know of are there.
+    let notes: Notes
+
+    fileprivate init(
+        status: HTTPResponse.Status, version: HTTPVersion, fieldLines: [UInt8], framing: FramingFields, notes: Notes
+    ) {
+        self.status = status
+        self.version = version
+        self.fieldLines = fieldLines
+        self.framing = framing
+        self.notes = notes
+    }
+
+    /// The fields. Complexity: O(n), at each call.
+    package var headerFields: HTTPFields { FieldSection.fields(ofChecked: fieldLines.span) }
+
+    /// The response. Complexity: O(n), at each call.
+    package var response: HTTPResponse { HTTPResponse(status: status, headerFields: headerFields) }
 
     /// The value of Content-Length.
-    let contentLength: Int?
+    var contentLength: Int? { framing.contentLength }
 
     /// Whether Transfer-Encoding is chunked.
-    let isChunked: Bool
+    var isChunked: Bool { framing.isChunked }
 
     /// Whether the server leaves the connection open.
-    let persists: Bool
+    var persists: Bool { framing.persists }
 
     /// Whether another response to the same request follows (RFC 9110, 15.2). After `101 Switching Protocols` it is
     /// another protocol that follows.
     package var isInterim: Bool {
-        response.status.kind == .informational && response.status.code != 101
+        status.kind == .informational && status.code != 101
     }
 
     /// Where the response's body ends (RFC 9112, 6.3). This depends on the request, too.
     ///
     /// - Parameter method: The method of the request that is answered.
     package func framing(forRequestMethod method: HTTPRequest.Method) -> BodyFraming {
-        let status = response.status
         if method == .head || status.kind == .informational || status.code == 204 || status.code == 304 {
             return .none
         }
@@ -47,7 +81,7 @@ package struct ResponseHead: Sendable, Hashable {
     ///
     /// - Parameter method: The method of the request that is answered.
     package func endsProtocol(forRequestMethod method: HTTPRequest.Method) -> Bool {
-        response.status.code == 101 || (method == .connect && response.status.kind == .successful)
+        status.code == 101 || (method == .connect && status.kind == .successful)
     }
 }
 
@@ -57,6 +91,9 @@ package struct ResponseHeadParser {
     private var scanner: LineScanner
     private var section: FieldSection
     private var statusLine: StatusLine?
+    private var fieldsStart = 0
+    private var framing = FramingFields()
+    private var notes: ResponseHead.Notes = []
 
     /// Makes a parser for one head.
     package init(limits: HTTPLimits = .default) {
@@ -77,22 +114,34 @@ package struct ResponseHeadParser {
                 guard let line = try scanner.nextLine(in: bytes, limit: limits.startLineLength, kind: .statusLine)
                 else { return nil }
                 self.statusLine = try StatusLine(parsing: bytes.extracting(line))
+                fieldsStart = scanner.lineStart
                 continue
             }
             let kind = LineKind.fieldLine(number: section.lineCount + 1)
             guard let line = try scanner.nextLine(in: bytes, limit: limits.fieldLineLength, kind: kind) else {
                 return nil
             }
-            guard !line.isEmpty else { return (try makeHead(statusLine), scanner.lineStart) }
-            section.append(try section.parse(bytes.extracting(line), kind: kind))
+            guard !line.isEmpty else {
+                try framing.finish(statusLine.version)
+                let head = ResponseHead(
+                    status: statusLine.status, version: statusLine.version,
+                    fieldLines: Array(copying: bytes.extracting(fieldsStart..<line.lowerBound)), framing: framing,
+                    notes: notes)
+                return (head, scanner.lineStart)
+            }
+            try note(bytes.extracting(line), kind: kind)
         }
     }
 
-    private func makeHead(_ line: StatusLine) throws(HTTPParseError) -> ResponseHead {
-        let fields = try FramingFields(section.fields, version: line.version)
-        return ResponseHead(
-            response: HTTPResponse(status: line.status, headerFields: section.fields), version: line.version,
-            contentLength: fields.contentLength, isChunked: fields.isChunked, persists: fields.persists)
+    private mutating func note(_ line: Span<UInt8>, kind: LineKind) throws(HTTPParseError) {
+        let parts = try section.check(line, kind: kind)
+        let name = line.extracting(parts.name)
+        try framing.note(name, line.extracting(parts.value))
+        switch name.count {
+        case 10 where name.equalsIgnoringCase("set-cookie"): notes.insert(.setCookie)
+        case 16 where name.equalsIgnoringCase("content-encoding"): notes.insert(.contentEncoding)
+        default: break
+        }
     }
 }
 
@@ -121,6 +170,7 @@ private struct StatusLine {
         if let index = phrase.firstIndex(where: { !$0.isFieldValueCharacter }) {
             throw HTTPParseError(.invalidStartLine, "the reason phrase has \(phrase[index].quoted)")
         }
-        status = HTTPResponse.Status(code: code, reasonPhrase: String(latin1: phrase))
+        // By far the most frequent one need not be made anew.
+        status = code == 200 && phrase.equals("OK") ? .ok : .init(code: code, reasonPhrase: String(latin1: phrase))
     }
 }

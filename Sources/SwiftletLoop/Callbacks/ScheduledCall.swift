@@ -7,7 +7,9 @@ import SwiftletCoroutines
 /// Only the loop's thread touches it.
 @safe
 class ScheduledCall: Callback, @unchecked Sendable {
-    final unowned(unsafe) let loop: EventLoop
+    /// Not counted: a loop is kept for ever.
+    private final let owner: Unmanaged<EventLoop>
+    final var loop: EventLoop { unsafe owner.takeUnretainedValue() }
     private final let file: UnsafePointer<UInt8>
     private final let line: UInt32
     @exclusivity(unchecked) private(set) final var isCancelled = false
@@ -18,7 +20,7 @@ class ScheduledCall: Callback, @unchecked Sendable {
     init(
         _ body: @escaping () throws -> Void, on loop: EventLoop, at deadline: UInt64, file: StaticString, line: UInt32
     ) {
-        unsafe self.loop = loop
+        unsafe owner = unsafe Unmanaged.passUnretained(loop)
         unsafe self.body = body
         self.deadline = deadline
         unsafe self.file = unsafe file.utf8Start
@@ -27,11 +29,11 @@ class ScheduledCall: Callback, @unchecked Sendable {
 
     override func run() {
         guard let body = unsafe body.take() else { return }
-        let begin = unsafe loop.configuration.isDebug ? swiftlet_now() : 0
+        let begin = loop.configuration.isDebug ? swiftlet_now() : 0
         do {
             try body()
         } catch {
-            unsafe loop.callExceptionHandler(
+            loop.callExceptionHandler(
                 LoopFailure(.callbackError, "Exception in callback", subject: "handle: \(self)", error: error))
         }
         if begin > 0 { reportIfSlow(since: begin) }
@@ -43,12 +45,12 @@ class ScheduledCall: Callback, @unchecked Sendable {
         guard unsafe body != nil, unsafe !isCancelled else { return }
         unsafe isCancelled = true
         unsafe body = nil
-        if deadline > 0 { unsafe loop.timerIsStale() }
+        if deadline > 0 { unsafe owner._withUnsafeGuaranteedRef { $0.timerIsStale() } }
     }
 
     private final func reportIfSlow(since begin: UInt64) {
         let taken = swiftlet_now() - begin
-        guard unsafe taken > loop.configuration.slowCallbackLimit.nanosecondsClamped else { return }
+        guard taken > loop.configuration.slowCallbackLimit.nanosecondsClamped else { return }
         Report(
             .slowCallback,
             "Executing \(self) took \(Double(taken / 1_000_000) / 1000) seconds: move it to toThread { }, or split it"
@@ -78,7 +80,7 @@ final class CollapsedCall: ScheduledCall, @unchecked Sendable {
     }
 
     override func run() {
-        unsafe loop.pendingKeys.withLock { _ = $0.remove(key) }
+        loop.pendingKeys.withLock { _ = $0.remove(key) }
         super.run()
     }
 }
@@ -114,7 +116,7 @@ public struct TimerHandle: Sendable, CustomStringConvertible {
 
 extension ScheduledCall {
     fileprivate func cancelFromAnywhere() {
-        if unsafe loop.isCurrent { return cancel() }
-        unsafe loop.perform { self.cancel() }
+        if unsafe owner._withUnsafeGuaranteedRef({ $0.isCurrent }) { return cancel() }
+        loop.perform { self.cancel() }
     }
 }

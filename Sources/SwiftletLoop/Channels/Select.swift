@@ -28,7 +28,7 @@ public func select<Result>(_ cases: [SelectCase<Result>]) throws -> Result {
 /// Cancellation: ends the wait; nothing was done then.
 public func select<Result>(_ cases: SelectCase<Result>...) async throws -> Result {
     let selection = Handed(Selection(cases))
-    let chosen = try await waitInTask { try selection.value.decide() }
+    let chosen = try await parkInTask { try selection.value.decide() }
     return try cases[chosen].complete()
 }
 

@@ -82,6 +82,19 @@ public final class Descriptor: @unchecked Sendable {
         }
     }
 
+    /// Has a closure called on the calling loop when the other side ends (false) or is lost (true), also while nobody waits
+    /// for the descriptor. It must not park. It is forgotten when the descriptor is closed or moves to another loop.
+    ///
+    /// On a plain thread it does nothing.
+    /// - Throws: `DescriptorError` when it is closed, or waited for on another loop.
+    public func observeEnd(_ observer: @escaping (_ isLost: Bool) -> Void) throws {
+        guard let current = EventLoop.currentIfAny else { return }
+        let number = number
+        guard number >= 0 else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF) }
+        if owner.load(ordering: .acquiring) & ~Self.marks != address(of: current) { try move(to: current) }
+        unsafe current.descriptors.observeEnd(of: number, observer)
+    }
+
     /// For a call that was refused: on a loop the same as `drained`, and the next `waitUnlessReady` parks; on a plain
     /// thread, blocks until the side is ready.
     public func refused(_ side: Readiness, until deadline: Deadline? = nil) throws {

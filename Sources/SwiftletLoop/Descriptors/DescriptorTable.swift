@@ -36,6 +36,8 @@ final class DescriptorTable {
     @exclusivity(unchecked) private(set) var watchedCount = 0
     /// Stacks parked on some descriptor.
     @exclusivity(unchecked) private(set) var waiterCount = 0
+    /// Who wants to hear of ends, by descriptor. Looked at only when there is one.
+    @exclusivity(unchecked) private var endObservers: [CInt: (Bool) -> Void] = [:]
 
     init?(wakeUp: CInt) {
         poller = swiftlet_poller_make()
@@ -117,11 +119,17 @@ final class DescriptorTable {
             if !isClosing { _ = swiftlet_poller_forget(poller, descriptor) }
             unsafe watchedCount -= 1
         }
+        if unsafe !endObservers.isEmpty { unsafe endObservers[descriptor] = nil }
         let generation = unsafe entry.pointee.generation &+ 1
         var (readers, writers) = unsafe (entry.pointee.readers, entry.pointee.writers)
         unsafe entry.pointee = Entry(generation: generation)
         readers.wakeAll(.closed, on: loop)
         writers.wakeAll(.closed, on: loop)
+    }
+
+    /// Keeps a closure to be called when the descriptor's other side ends or is lost.
+    func observeEnd(of descriptor: CInt, _ observer: @escaping (Bool) -> Void) {
+        unsafe endObservers[descriptor] = observer
     }
 
     /// Looks at the poller and wakes those whose descriptors have become ready. `timeout` in nanoseconds.
@@ -138,7 +146,10 @@ final class DescriptorTable {
             guard unsafe entry.pointee.isWatched, unsafe UInt64(entry.pointee.generation) == event.tag >> 32 else {
                 continue
             }
-            if event.has_ended { unsafe entry.pointee.hasEnded = true }
+            if event.has_ended {
+                unsafe entry.pointee.hasEnded = true
+                unsafe endObservers[CInt(bitPattern: UInt32(truncatingIfNeeded: event.tag))]?(event.is_lost)
+            }
             if event.is_readable {
                 unsafe entry.pointee.isReadable = true
                 wakeNext(CInt(bitPattern: UInt32(truncatingIfNeeded: event.tag)), .reading, for: loop)

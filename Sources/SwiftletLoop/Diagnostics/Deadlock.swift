@@ -96,7 +96,7 @@ extension EventLoop {
         ).post()
     }
 
-    private func tellDeadlock(of waiting: [ContextPointer]) {
+    func tellDeadlock(of waiting: [ContextPointer]) {
         let root = unsafe swiftlet_thread_root(thread)!
         unsafe DeadlockReport(entries: waiting.map(describeWait) + [describeWait(root)]).keep()
         unsafe decideHere(root, root.pointee.wait_id, .deadlocked)

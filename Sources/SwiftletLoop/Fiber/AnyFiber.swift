@@ -189,7 +189,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         }
         while let node = unsafe joiners {
             unsafe removeJoiner(node)
-            unsafe node.pointee.complete(on: loop)
+            unsafe node.pointee.complete(failed: failure != nil)
         }
         if unsafe failure != nil { reportFailureAtOnce() }
         if let extras = unsafe extras { extras.fiberEnded(self) }

@@ -56,7 +56,6 @@ public final class Fiber<Value>: AnyFiber, @unchecked Sendable {
     ///
     /// Cancellation: ends the wait, not the fiber.
     @discardableResult
-    @concurrent
     public func get(timeout: Duration? = nil) async throws -> Value where Value: Sendable {
         guard try await joinFromTask(until: timeout.map { .after($0) }) else { throw DeadlineExceeded() }
         if unsafe isSuccess { return unsafe result.value(as: Value.self) }

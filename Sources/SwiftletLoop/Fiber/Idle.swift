@@ -36,11 +36,14 @@ extension EventLoop {
         guard isCurrent else { throw LoopError.wrongThread }
         let deadline = timeout.map { Deadline.after($0) }
         let caller = AnyFiber.current
-        while case let others = liveFibers().filter({ $0 !== caller && !$0.isBackground }), !others.isEmpty {
+        while case let others = programFibers.filter({ $0 !== caller }), !others.isEmpty {
             guard try joinAll(others, timeout: deadline?.remaining).count == others.count else { return false }
         }
         return true
     }
+
+    /// The fibers that have not ended, but those that watch for signals.
+    package var programFibers: [AnyFiber] { liveFibers().filter { !$0.isBackground } }
 }
 
 extension AnyFiber {

@@ -10,18 +10,20 @@ struct JoinNode {
     var remaining: UnsafeMutablePointer<Int>?
     var finishedOrder: UnsafeMutablePointer<[Int]>?
     var index = 0
+    /// A failure wakes the waiter at once.
+    var endsAtFailure = false
     // A ring: the first one's `previous` is the last, so that the fiber keeps one pointer only.
     var next: UnsafeMutablePointer<JoinNode>?
     var previous: UnsafeMutablePointer<JoinNode>?
 
-    mutating func complete(on loop: EventLoop) {
+    mutating func complete(failed: Bool) {
         if let finishedOrder = unsafe finishedOrder { unsafe finishedOrder.pointee.append(index) }
         guard let remaining = unsafe remaining else {
             token?.wake()
             return
         }
         unsafe remaining.pointee -= 1
-        if unsafe remaining.pointee == 0 { token?.wake() }
+        if unsafe remaining.pointee == 0 || (failed && endsAtFailure) { token?.wake() }
     }
 }
 
@@ -40,12 +42,10 @@ extension AnyFiber {
     ///
     /// Cancellation: ends the wait, not the fiber.
     @discardableResult
-    @concurrent
     public final func join(timeout: Duration? = nil) async throws -> Bool {
         try await joinFromTask(until: timeout.map { .after($0) })
     }
 
-    @concurrent
     final func joinFromTask(until deadline: Deadline?) async throws -> Bool {
         try await parkInTask { try self.joinBlocking(until: deadline) }
     }
@@ -101,8 +101,8 @@ extension AnyFiber {
     }
 
     final func removeJoiner(_ node: UnsafeMutablePointer<JoinNode>) {
-        let next = unsafe node.pointee.next!
-        let previous = unsafe node.pointee.previous!
+        // A wait that was cancelled before it began has not put its node there.
+        guard let next = unsafe node.pointee.next, let previous = unsafe node.pointee.previous else { return }
         unsafe previous.pointee.next = unsafe next
         unsafe next.pointee.previous = unsafe previous
         if unsafe joiners == node { unsafe joiners = unsafe next == node ? nil : next }
@@ -113,6 +113,7 @@ extension AnyFiber {
 private func awaitNodes(
     _ deadline: Deadline?, _ fibers: [AnyFiber], _ nodes: UnsafeMutablePointer<JoinNode>
 ) throws -> Bool {
+    let waiting = unsafe currentThread().pointee.current!
     func leave() {
         for (index, fiber) in fibers.enumerated() where !fiber.isFinished { unsafe fiber.removeJoiner(nodes + index) }
     }
@@ -122,9 +123,8 @@ private func awaitNodes(
                 unsafe nodes[index].token = token
                 unsafe fiber.addJoiner(nodes + index)
             }
-            unsafe token.wait.context.pointee.wait_object =
-                unsafe fibers.count == 1
-                ? Unmanaged.passUnretained(fibers[0]).toOpaque() : nil
+            unsafe waiting.pointee.wait_object =
+                unsafe fibers.count == 1 ? Unmanaged.passUnretained(fibers[0]).toOpaque() : nil
         }
         leave()
         return outcome == .woken
@@ -172,19 +172,18 @@ private func joinEach<F: AnyFiber>(
         unsafe nodes.deinitialize(count: fibers.count)
         unsafe nodes.deallocate()
     }
-    while order.count < wanted {
-        // With rethrowing, each end has to be looked at.
-        var remaining = rethrowing ? 1 : wanted - order.count
-        let onTime = try unsafe withUnsafeMutablePointer(to: &remaining) { remaining in
+    if order.count < wanted {
+        var remaining = wanted - order.count
+        _ = try unsafe withUnsafeMutablePointer(to: &remaining) { remaining in
             try unsafe withUnsafeMutablePointer(to: &order) { order in
                 for index in fibers.indices {
-                    unsafe nodes[index] = unsafe JoinNode(remaining: remaining, finishedOrder: order, index: index)
+                    unsafe nodes[index] = unsafe JoinNode(
+                        remaining: remaining, finishedOrder: order, index: index, endsAtFailure: rethrowing)
                 }
                 return try unsafe awaitNodes(deadline, fibers, nodes)
             }
         }
         if let error = failure() { throw error }
-        if !onTime { break }
     }
     if count == nil { return fibers.filter(\.isFinished) }
     return order.prefix(wanted).map { fibers[$0] }

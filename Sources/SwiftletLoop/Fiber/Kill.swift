@@ -26,7 +26,6 @@ extension AnyFiber {
     ///
     /// Cancellation: ends the wait; the error is thrown all the same.
     @discardableResult
-    @concurrent
     public final func kill(
         throwing error: any Error = GreenletExit(), waits: Bool = true, timeout: Duration? = nil
     ) async throws -> Bool {
@@ -63,7 +62,6 @@ public func killAll(
 ///
 /// Cancellation: ends the wait; the errors are thrown all the same.
 @discardableResult
-@concurrent
 public func killAll(
     _ fibers: [AnyFiber], throwing error: any Error = GreenletExit(), waits: Bool = true, timeout: Duration? = nil
 ) async throws -> Bool {

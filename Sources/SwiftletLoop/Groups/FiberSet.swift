@@ -107,7 +107,6 @@ public class FiberSet: @unchecked Sendable {
     ///
     /// Cancellation: ends the wait, not the fibers.
     @discardableResult
-    @concurrent
     public final func join(timeout: Duration? = nil, rethrowing: Bool = false) async throws -> Bool {
         let deadline = timeout.map { Deadline.after($0) }
         return try await parkInTask { try self.loop.runHere { try self.join(until: deadline, rethrowing: rethrowing) } }
@@ -152,7 +151,6 @@ public class FiberSet: @unchecked Sendable {
     ///
     /// Cancellation: ends the wait; the errors are thrown all the same.
     @discardableResult
-    @concurrent
     public final func kill(
         throwing error: any Error = GreenletExit(), waits: Bool = true, timeout: Duration? = nil
     ) async throws -> Bool {

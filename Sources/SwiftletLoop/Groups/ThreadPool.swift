@@ -41,7 +41,6 @@ public final class ThreadPool: Sendable {
     /// Runs a closure on one of the threads, from a task.
     ///
     /// Cancellation: ends the wait; the closure runs to its end and its result is dropped.
-    @concurrent
     public func apply<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await parkInTask { try offload(to: self.pool, work) }
     }

@@ -39,7 +39,7 @@ extension EventLoop {
     ) throws -> Value {
         try withLoop(takesOver: takesOver) { loop in
             let done = Waiter<Value>()
-            Task(name: "main", executorPreference: loop.preferenceOrDefault) {
+            loop.makeTask(name: "main") {
                 do {
                     done.resume(returning: try await body())
                 } catch {
@@ -74,12 +74,6 @@ extension EventLoop {
         return try result.get()
     }
 
-    /// A loop that is the default executor needs no preference record, which makes resuming cheaper.
-    package var preferenceOrDefault: (any TaskExecutor)? {
-        EventLoop.executorMechanism == .defaultExecutor && swiftlet_thread_id() == swiftlet_process_id()
-            ? nil : taskExecutor
-    }
-
     /// Runs the loop until a fiber has ended, and returns its result. From the thread's own stack.
     public func run<Value>(until fiber: Fiber<Value>) throws -> Value { try fiber.get() }
 
@@ -109,7 +103,7 @@ extension EventLoop {
 
     /// Runs synchronous code that parks on a loop of a thread of its own, for tasks that are on no loop.
     @usableFromInline
-    static func onSharedLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    static func onSharedLoop<Value: Sendable>(_ body: @Sendable () throws -> Value) async throws -> Value {
         let loop = try sharedLoop()
         // The same task goes there, so that its cancellation, priority and task-local values go along.
         return try await withTaskExecutorPreference(loop.taskExecutor) { @concurrent in try body() }

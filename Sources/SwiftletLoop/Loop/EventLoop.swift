@@ -25,6 +25,9 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// The runtime's spelling of this loop as an executor; set once by `makeExecutors`.
     @exclusivity(unchecked) var executors: LoopExecutors!
 
+    /// It is the process's default and main executor, for good.
+    let isDefaultExecutor = Atomic<Bool>(false)
+
     @exclusivity(unchecked) var sleeps = SleepTable()
 
     /// Waits that only another thread can end: while there are any, the loop is not deadlocked.
@@ -34,6 +37,9 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     @exclusivity(unchecked) var quietSince: UInt64 = 0
     /// Stacks that wait in `idle()`, and stand in the ready queue meanwhile.
     @exclusivity(unchecked) var idlers = 0
+    /// Chooses what runs next, and lets the clock stand; see LoopSimulation.swift.
+    @exclusivity(unchecked) var simulation: (any LoopSimulation)?
+    @exclusivity(unchecked) var simulationBegan: UInt64 = 0
     let stopWaiters = Locked<[Waiter<Void>]>([])
     /// Written by its own thread; others ask whether messages to it make sense.
     private let hasClosed = Atomic<Bool>(false)

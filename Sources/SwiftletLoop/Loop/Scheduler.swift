@@ -50,7 +50,9 @@ extension EventLoop {
         unsafe swiftlet_counter_add(&core.pointee.jobs, 1)
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_TASK.rawValue)
         unsafe context.pointee.run &+= 1
+        unsafe context.pointee.owner = unsafe job
         if isPlain { unsafe executors.runPlain(job) } else { unsafe executors.run(job) }
+        unsafe context.pointee.owner = nil
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
     }
 
@@ -82,12 +84,19 @@ extension EventLoop {
         unsafe core.pointee.stale_timers += 1
         guard unsafe core.pointee.stale_timers > 64, unsafe core.pointee.stale_timers * 2 > core.pointee.timers.count
         else { return }
+        sweepTimers()
+    }
+
+    /// Drops the entries of waits and calls that are over.
+    func sweepTimers() {
         unsafe core.pointee.stale_timers = 0
         unsafe swiftlet_timer_heap_sweep(
             &core.pointee.timers,
+            // Not counted here or below: the caller has the loop, and the entry its callback.
             { timer, loop in
-                let loop = unsafe Unmanaged<EventLoop>.fromOpaque(loop!).takeUnretainedValue()
-                return unsafe loop.isWanted(timer!.pointee)
+                unsafe Unmanaged<EventLoop>.fromOpaque(loop!)._withUnsafeGuaranteedRef {
+                    unsafe $0.isWanted(timer!.pointee)
+                }
             }, Unmanaged.passUnretained(self).toOpaque())
     }
 
@@ -101,14 +110,19 @@ extension EventLoop {
         case .sleep: return unsafe sleeps.isSuspended(SleepToken(timer))
         case .callback:
             let callback = unsafe Unmanaged<Callback>.fromOpaque(timer.item.pointer)
-            guard unsafe callback.takeUnretainedValue().isObsolete else { return true }
+            guard unsafe callback._withUnsafeGuaranteedRef({ $0.isObsolete }) else { return true }
             unsafe callback.release()
+            return false
+        case .fiber:
+            let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(timer.item.pointer)
+            guard unsafe fiber._withUnsafeGuaranteedRef({ $0.isFinished }) else { return true }
+            unsafe fiber.release()
             return false
         default: return true
         }
     }
 
-    private func fireDueTimers() {
+    func fireDueTimers() {
         guard unsafe core.pointee.timers.count > 0 else { return }
         let now = swiftlet_now()
         while unsafe core.pointee.timers.count > 0, unsafe core.pointee.timers.timers[0].deadline <= now {
@@ -149,7 +163,7 @@ extension EventLoop {
 
     /// Fires timers, takes messages and looks at descriptors, without sleeping.
     private func look(mayTrim: Bool) {
-        unsafe core.pointee.budget = turnsPerLook
+        unsafe core.pointee.budget = simulation == nil ? turnsPerLook : 1
         fireDueTimers()
         takeInbox()
         if unsafe thread.pointee.has_abandoned { unsafe swiftlet_thread_take_abandoned(thread) }
@@ -161,12 +175,14 @@ extension EventLoop {
             unsafe swiftlet_stack_trim(thread, configuration.pooledStacks, 64)
             unsafe swiftlet_ring_trim(&core.pointee.ready)
         }
+        if let simulation = unsafe simulation { chooseNext(simulation) }
     }
 
     /// Nothing is ready: sleeps until something may be.
     private func waitForWork() {
         look(mayTrim: true)
         if unsafe swiftlet_ring_count(&core.pointee.ready) > 0 { return }
+        if unsafe simulation != nil { return waitInSimulation() }
         var timeout: Int64 = -1
         if unsafe core.pointee.timers.count > 0 {
             let now = swiftlet_now()

@@ -3,7 +3,7 @@ import Glibc
 import SwiftletCoroutines
 
 /// Starts a detached thread.
-func startThread(name: String, _ body: @escaping @Sendable () -> Void) throws {
+package func startThread(name: String, _ body: @escaping @Sendable () -> Void) throws {
     final class Start {
         let name: String
         let body: @Sendable () -> Void

@@ -17,36 +17,11 @@ public func blockOn<Value>(_ body: @escaping @Sendable () async throws -> sendin
             done.resume(throwing: error)
         }
     }
-    let task: Task<Void, Never>
-    if let loop = EventLoop.currentIfAny {
-        task = Task(executorPreference: loop.taskExecutor, operation: work)
-    } else {
-        task = Task(operation: work)
-    }
+    let task = EventLoop.currentIfAny.map { $0.makeTask(work) } ?? Task(operation: work)
     do {
         return try done.wait(.task)!
     } catch is CancellationError {
         task.cancel()
         return try done.wait(.task, isShielded: true)!
-    }
-}
-
-/// Runs synchronous code that parks, for the `async` spelling of an operation: in place when the task runs on a loop,
-/// else on the shared loop.
-package func parkInTask<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    if ThreadState.refusal != nil { return try await runInFiber(body) }
-    if EventLoop.carrier != nil { return try body() }
-    return try await EventLoop.onSharedLoop(body)
-}
-
-/// The same where tasks cannot park: a fiber runs the code, and the task is suspended until its end.
-private func runInFiber<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    let fiber = try (EventLoop.carrier ?? EventLoop.sharedLoop()).spawn(body)
-    return try await withTaskCancellationHandler {
-        try unsafe await withUnsafeThrowingContinuation { (continuation: UnsafeContinuation<Value, any Error>) in
-            fiber.rawLink { _ in unsafe continuation.resume(with: fiber.outcome!) }
-        }
-    } onCancel: {
-        fiber.cancel()
     }
 }

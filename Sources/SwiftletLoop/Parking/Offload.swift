@@ -8,8 +8,8 @@ import Synchronization
 /// Bounded: at most `capacity` threads; further work queues in order. An idle thread ends after ten seconds, or once the pool
 /// is closed. Each thread holds a reference to the pool.
 @safe
-final class OffloadPool: @unchecked Sendable {
-    static let shared = OffloadPool(capacity: min(32, sysconf(Int32(_SC_NPROCESSORS_ONLN)) + 4))
+package final class OffloadPool: @unchecked Sendable {
+    package static let shared = OffloadPool(capacity: min(32, sysconf(Int32(_SC_NPROCESSORS_ONLN)) + 4))
 
     private struct State {
         var queue: [@Sendable () -> Void] = []
@@ -56,7 +56,7 @@ final class OffloadPool: @unchecked Sendable {
         unsafe pthread_mutex_unlock(mutex)
     }
 
-    func submit(_ work: @escaping @Sendable () -> Void) {
+    package func submit(_ work: @escaping @Sendable () -> Void) {
         unsafe pthread_mutex_lock(mutex)
         state.queue.append(work)
         var startsThread = false
@@ -152,7 +152,6 @@ func offload<Value: Sendable>(
 /// Runs a closure on a thread of a bounded pool, from a task. It sees the task's task-local values.
 ///
 /// Cancellation: ends the wait; the closure runs to its end and its result is dropped.
-@concurrent
 public func toThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
     let done = Waiter<Value>()
     // A task of its own on the pool's thread: so that task-local values come along.

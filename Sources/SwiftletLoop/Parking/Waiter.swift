@@ -48,14 +48,13 @@ public final class Waiter<Value>: @unchecked Sendable {
     public func wait(until deadline: Deadline? = nil) throws -> Value? { try wait(.waiter, until: deadline) }
 
     /// Waits for the result, from a task.
-    @concurrent
     public func wait(until deadline: Deadline? = nil) async throws -> sending Value? {
         try await parkInTask { _ = try self.wait(.waiter, until: deadline) }
         nonisolated(unsafe) let value = try shared.withLock { $0.result }?.get()
         return unsafe value
     }
 
-    func wait(_ kind: WaitKind, until deadline: Deadline? = nil, isShielded: Bool = false) throws -> Value? {
+    package func wait(_ kind: WaitKind, until deadline: Deadline? = nil, isShielded: Bool = false) throws -> Value? {
         shared.lock()
         if let result = shared.state.result {
             shared.unlock()
@@ -75,5 +74,5 @@ public final class Waiter<Value>: @unchecked Sendable {
     }
 
     /// Nothing has been provided yet.
-    var isEmpty: Bool { shared.withLock { $0.result == nil } }
+    package var isEmpty: Bool { shared.withLock { $0.result == nil } }
 }

@@ -272,7 +272,7 @@ struct Handed<Value>: @unchecked Sendable {
 }
 
 extension Exchange {
-    /// Gives from a task: see `waitInTask`.
+    /// Gives from a task: see `parkInTask`.
     @inlinable
     func giveInTask(_ item: sending Element, until deadline: Deadline?) async throws -> Outcome {
         var slot: Element? = item
@@ -280,19 +280,19 @@ extension Exchange {
         let outcome = tryGive(&slot)
         guard outcome == .mustWait else { return outcome }
         let handed = Handed(slot)
-        return try await waitInTask {
+        return try await parkInTask {
             var slot = handed.value
             return try self.give(&slot, until: deadline)
         }
     }
 
-    /// Takes from a task: see `waitInTask`.
+    /// Takes from a task: see `parkInTask`.
     @inlinable
     func takeInTask(_ item: inout Element?, until deadline: Deadline?) async throws -> Outcome {
         if EventLoop.mayPark(#isolation) { return try take(&item, until: deadline) }
         let outcome = tryTake(&item)
         guard outcome == .mustWait else { return outcome }
-        let taken = try await waitInTask {
+        let taken = try await parkInTask {
             var slot: Element?
             let outcome = try self.take(&slot, until: deadline)
             return Handed((item: slot, outcome: outcome))

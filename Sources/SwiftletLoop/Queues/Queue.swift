@@ -145,7 +145,7 @@ public class Queue<Element>: @unchecked Sendable {
     @discardableResult
     public final func join(timeout: Duration? = nil) async throws -> Bool {
         let deadline = timeout.map { Deadline.after($0) }
-        return try await waitInTask { try self.exchange.waitUntilFinished(until: deadline) }
+        return try await parkInTask { try self.exchange.waitUntilFinished(until: deadline) }
     }
 
     // MARK: Ending and looking

@@ -98,7 +98,6 @@ public final class AsyncResult<Value>: @unchecked Sendable {
     ///
     /// Cancellation: ends the wait.
     /// - Throws: the error that was set; `DeadlineExceeded` after `timeout`; `CancellationError`.
-    @concurrent
     public func get(timeout: Duration? = nil) async throws -> Value where Value: Sendable {
         let deadline = timeout.map { Deadline.after($0) }
         return try await parkInTask { try self.get(until: deadline) }
@@ -118,7 +117,6 @@ public final class AsyncResult<Value>: @unchecked Sendable {
     /// - Returns: false when `timeout` came first.
     /// - Throws: `CancellationError`.
     @discardableResult
-    @concurrent
     public func wait(timeout: Duration? = nil) async throws -> Bool {
         let deadline = timeout.map { Deadline.after($0) }
         return try await parkInTask { try self.wait(until: deadline) }

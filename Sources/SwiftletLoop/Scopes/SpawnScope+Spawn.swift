@@ -73,7 +73,6 @@ extension SpawnScope {
     /// - Returns: what the child signalled, and the child.
     /// - Throws: the child's error; `SpawnScopeError.endedBeforeReady`; `CancellationError`.
     @discardableResult
-    @concurrent
     public func start<Ready: Sendable, Value: Sendable>(
         name: String? = nil, _ body: @escaping @Sendable (ReadySignal<Ready>) async throws -> Value
     ) async throws -> (ready: Ready, child: Task<Value, any Error>) {
@@ -110,8 +109,7 @@ extension SpawnScope {
             _ = starting?.end(SpawnScopeError.ended)
             return Task { throw SpawnScopeError.ended }
         }
-        let executor = loop.isCurrent ? loop.preferenceOrDefault : loop.taskExecutor
-        let task = Task(name: name, executorPreference: executor) {
+        let task = loop.makeTask(name: name) {
             do {
                 try Task.checkCancellation()
                 let value = try await body()

@@ -47,7 +47,7 @@ public final class Barrier: @unchecked Sendable {
     @discardableResult
     public func wait(timeout: Duration? = nil) async throws -> Int {
         let deadline = timeout.map { Deadline.after($0) }
-        return try await waitInTask { try self.wait(until: deadline) }
+        return try await parkInTask { try self.wait(until: deadline) }
     }
 
     private func wait(until deadline: Deadline?) throws -> Int {

@@ -72,7 +72,7 @@ public final class CapacityLimiter: @unchecked Sendable {
     ) async throws {
         let flow = Self.flow(of: borrower)
         let deadline = timeout.map { Deadline.after($0) }
-        try await waitInTask { try self.acquire(flow, until: deadline) }
+        try await parkInTask { try self.acquire(flow, until: deadline) }
     }
 
     /// Acquires a token if that needs no waiting.

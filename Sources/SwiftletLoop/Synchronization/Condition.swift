@@ -58,7 +58,7 @@ public final class Condition: @unchecked Sendable {
     @discardableResult
     public func wait(timeout: Duration? = nil) async throws -> Bool {
         let deadline = timeout.map { Deadline.after($0) }
-        return try await waitInTask { try self.wait(until: deadline) }
+        return try await parkInTask { try self.wait(until: deadline) }
     }
 
     /// Waits until a predicate holds, which is looked at with the lock held, at once and after each notification.

@@ -52,7 +52,7 @@ public final class Event: @unchecked Sendable {
     public func wait(timeout: Duration? = nil) async throws -> Bool {
         if isSet { return true }
         let deadline = timeout.map { Deadline.after($0) }
-        return try await waitInTask { try self.wait(until: deadline) }
+        return try await parkInTask { try self.wait(until: deadline) }
     }
 
     private func wait(until deadline: Deadline?) throws -> Bool {

@@ -68,7 +68,7 @@ public class OwnedLock: @unchecked Sendable {
     public final func acquire(timeout: Duration? = nil) async throws {
         if tryAcquire() { return }
         let deadline = timeout.map { Deadline.after($0) }
-        try await waitInTask { try self.acquire(until: deadline) }
+        try await parkInTask { try self.acquire(until: deadline) }
     }
 
     /// Acquires the lock if that needs no waiting.

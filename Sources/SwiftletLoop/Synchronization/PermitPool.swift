@@ -61,7 +61,7 @@ public class PermitPool: @unchecked Sendable {
     public final func acquire(timeout: Duration? = nil) async throws {
         if tryAcquire() { return }
         let deadline = timeout.map { Deadline.after($0) }
-        try await waitInTask {
+        try await parkInTask {
             self.shared.lock()
             if self.shared.state.take() { return self.shared.unlock() }
             try self.waitForTurn(until: deadline)

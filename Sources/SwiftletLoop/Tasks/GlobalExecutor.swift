@@ -1,5 +1,6 @@
 import CSwiftlet
 import SwiftletCoroutines
+import Synchronization
 
 // The one file that uses SPI of the concurrency runtime: its executor factory, the only mechanism of 6.3 that also
 // catches plain `Task { }`, detached tasks, the main actor, yields and sleeps. On other compilers than those it was tried
@@ -45,6 +46,7 @@ extension EventLoop {
             }
             if isFirst {
                 unsafe GlobalExecutorFactory.main = loop
+                loop.isDefaultExecutor.store(true, ordering: .relaxed)
                 swiftlet_keep_heap()
                 _createExecutors(factory: GlobalExecutorFactory.self)
             }

@@ -5,7 +5,6 @@ import SwiftletCoroutines
 ///
 /// Cancellation: ends the wait at once.
 /// - Throws: `CancellationError`.
-@concurrent
 public func sleep(_ duration: Duration) async throws {
     guard let loop = EventLoop.carrier else { return try await Task.sleep(for: duration) }
     let sleep = loop.takeSleep()
@@ -21,7 +20,6 @@ public func sleep(_ duration: Duration) async throws {
 /// Waits until a deadline, in a task.
 ///
 /// Cancellation: ends the wait at once.
-@concurrent
 public func sleep(until deadline: Deadline) async throws {
     guard let loop = EventLoop.carrier else { return try await Task.sleep(for: deadline.remaining) }
     let sleep = loop.takeSleep()

@@ -1,47 +1,48 @@
 import SwiftletCoroutines
 import SwiftletLoop
 
-/// The fibers of a server: one that takes work in, and at most so many that do it.
+/// A server's part on one loop: a fiber that takes work in, and at most so many that do it.
 final class ServerCrew: @unchecked Sendable {
-    private let name: String
-    private let pool: FiberPool?
-    private let group: FiberGroup?
-    private var taker: Fiber<Void>?
-    private var whenStopping: () -> Void = {}
-    private var whenStopped: () -> Void = {}
-    private let stopped = Waiter<Void>()
-
-    init(name: String, limit: Int?) {
-        self.name = name
-        pool = limit.map { FiberPool(size: $0) }
-        group = limit == nil ? FiberGroup() : nil
+    /// What a kind of server takes in, at a socket that it has opened.
+    struct Intake {
+        let name: String
+        let port: Int
+        /// Takes work in and hands it to `handle`, until it is cancelled or throws.
+        let take: (ServerCrew) throws -> Void
+        /// Called when nothing more is taken in.
+        var whenStopping: () -> Void = {}
+        /// Called when the handlers have ended.
+        var whenStopped: () -> Void = {}
     }
 
-    private var handlers: FiberSet { pool ?? group! }
+    private let intake: Intake
+    private let limit: Int?
+    // Both made by the taker, on its loop.
+    private var pool: FiberPool?
+    private var group: FiberGroup?
+    private var taker: Fiber<Void>?
 
-    var count: Int { handlers.count }
+    init(_ intake: Intake, limit: Int?) {
+        self.intake = intake
+        self.limit = limit
+    }
 
-    /// Begins.
+    private var handlers: FiberSet? { pool ?? group }
+
+    var count: Int { handlers?.count ?? 0 }
+
+    /// Begins to take work in.
     ///
-    /// - Parameters:
-    ///   - take: takes work in and spawns, until it is cancelled or throws.
-    ///   - whenStopping: called when nothing more is taken in.
-    ///   - whenStopped: called when the handlers have ended.
-    func begin(
-        _ take: @escaping (ServerCrew) throws -> Void, whenStopping: @escaping () -> Void = {},
-        whenStopped: @escaping () -> Void = {}
-    ) {
-        self.whenStopping = whenStopping
-        self.whenStopped = whenStopped
-        taker = spawn(name: name) {
+    /// - Parameter whenFailed: called when that has become impossible.
+    func begin(on loop: EventLoop, whenFailed: @escaping @Sendable (any Error) -> Void) {
+        taker = loop.spawn(name: intake.name) {
+            if let limit = self.limit { self.pool = FiberPool(size: limit) } else { self.group = FiberGroup() }
             do {
-                try take(self)
-            } catch is CancellationError {
-                // The server is being stopped, or its loop closed.
-                whenStopping()
+                try self.intake.take(self)
             } catch {
-                whenStopping()
-                self.stopped.resume(throwing: error)
+                self.intake.whenStopping()
+                // Cancelled: the server is being stopped, or its loop closed.
+                if !(error is CancellationError) { whenFailed(error) }
             }
         }
     }
@@ -54,38 +55,23 @@ final class ServerCrew: @unchecked Sendable {
         if let pool { try pool.spawn(handler) } else { group?.spawn(handler) }
     }
 
-    func waitUntilStopped() throws {
-        do {
-            _ = try stopped.wait()
-        } catch {
-            try shielded { try stop(timeout: .zero) }
-            throw error
-        }
-    }
+    /// Ends taking work in. From any thread.
+    func beginStopping() { taker?.cancel() }
 
-    /// From any thread.
-    func stop(timeout: Duration) throws {
-        let deadline = Deadline.after(timeout)
-        taker?.cancel()
+    /// Waits for the handlers, and kills those that have not ended by the deadline. From any thread.
+    func stop(until deadline: Deadline) throws {
+        beginStopping()
         do {
             try taker?.join()
-            whenStopping()
-            if try !handlers.join(timeout: deadline.remaining) {
+            intake.whenStopping()  // a taker that never began has not
+            if try handlers?.join(timeout: max(deadline.remaining, .zero)) == false {
                 // Those that do not end now keep their fibers; their loop reports them when it is closed.
-                try handlers.kill(timeout: .seconds(1))
+                try handlers?.kill(timeout: .seconds(1))
             }
         } catch {
-            try handlers.kill(waits: false)
+            try handlers?.kill(waits: false)
             throw error
         }
-        whenStopped()
-        stopped.resume(returning: ())
+        intake.whenStopped()
     }
-}
-
-/// A server was used in a way it cannot be.
-public enum ServerError: Error, Sendable, Hashable, CustomStringConvertible {
-    case alreadyStarted
-
-    public var description: String { "the server has been started already: make another" }
 }

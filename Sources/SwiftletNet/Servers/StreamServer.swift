@@ -1,6 +1,4 @@
-import Glibc
-import SwiftletCoroutines
-import SwiftletLoop
+public import SwiftletLoop
 
 /// Serves TCP connections, each in a fiber, and at most so many at a time. gevent's `StreamServer`.
 ///
@@ -13,24 +11,7 @@ import SwiftletLoop
 /// While the limit is reached nobody is accepted: clients wait in the kernel's queue. A connection is closed when its handler
 /// ends. An error of the handler is reported, unless the peer just went away. For more control there is
 /// `TCPListener.serve`.
-///
-/// States: idle -> serving -> stopped; a server is started once.
-///
-/// Thread rules: it serves on the loop of the thread that starts it; `stop` may be called from any thread.
-public final class StreamServer: @unchecked Sendable {
-    private let host: String
-    private let configuredPort: Int
-    private let backlog: Int
-    private let reusePort: Bool
-    private let limit: Int?
-    private let handler: (TCPConnection) throws -> Void
-    private let serving = Locked<Serving?>(nil)
-
-    private struct Serving {
-        let listener: TCPListener
-        let crew: ServerCrew
-    }
-
+public final class StreamServer: FiberServer, @unchecked Sendable {
     /// Makes a server that listens from `start` or `run` on.
     ///
     /// - Parameters:
@@ -44,74 +25,47 @@ public final class StreamServer: @unchecked Sendable {
         host: String = "127.0.0.1", port: Int = 0, limit: Int? = nil, backlog: Int = 4096, reusePort: Bool = false,
         _ handler: @escaping (TCPConnection) throws -> Void
     ) {
-        self.host = host
-        configuredPort = port
-        self.limit = limit
-        self.backlog = backlog
-        self.reusePort = reusePort
-        self.handler = handler
-    }
-
-    /// The port that it listens at; before `start` the one asked for.
-    public var port: Int { serving.withLock { $0?.listener.port } ?? configuredPort }
-
-    /// It has been started.
-    public var isStarted: Bool { serving.withLock { $0 != nil } }
-
-    /// How many connections are served at present. On the server's own loop.
-    public var connectionCount: Int { serving.withLock { $0?.crew.count } ?? 0 }
-
-    /// The limit is reached. On the server's own loop.
-    public var isFull: Bool { limit.map { connectionCount >= $0 } ?? false }
-
-    /// Begins to listen and to serve; returns at once.
-    ///
-    /// - Throws: `SocketError` that names a busy port; `ResolverError`; `ServerError.alreadyStarted`.
-    public func start() throws {
-        try serving.withLock { serving in
-            guard serving == nil else { throw ServerError.alreadyStarted }
-            _ = try EventLoop.current
-            let listener = try TCPListener(host: host, port: configuredPort, backlog: backlog, reusePort: reusePort)
-            let handler = handler
-            let crew = ServerCrew(name: "stream-server-\(listener.port)", limit: limit)
-            crew.begin { crew in
-                while true {
-                    try crew.waitForPlace()
-                    let connection = try listener.accept()
-                    try crew.handle {
-                        TCPListener.conclude(connection) { try handler(connection) }
-                    }
-                }
-            } whenStopping: {
-                listener.close()
-            }
-            serving = Serving(listener: listener, crew: crew)
+        super.init(port: port, limit: limit, reusePort: reusePort) { port, reusePort in
+            try Self.listen(host, port, backlog, reusePort, handler)
         }
     }
 
-    /// Serves until `stop`. gevent's `serve_forever`.
+    /// Makes a server that listens on each loop of a group, from `start` or `run` on; the kernel spreads connections over them.
     ///
-    /// Cancellation: stops the server at once.
-    /// - Throws: what `start` throws; `SocketError` when accepting becomes impossible; `CancellationError`.
-    public func run() throws {
-        if !isStarted { try start() }
-        try serving.withLock { $0 }?.crew.waitUntilStopped()
+    /// - Parameters:
+    ///   - group: the loops; connections stay on the one that accepted them.
+    ///   - host: an address of this machine, or a name of one.
+    ///   - port: from 0 to 65535; 0 picks a free one.
+    ///   - limit: the most connections at a time, in equal parts for the loops; `nil` sets none.
+    ///   - backlog: connections that may wait to be accepted on each loop.
+    ///   - handler: plain synchronous code, in a fiber for each connection, on several threads.
+    public init(
+        on group: EventLoopGroup, host: String = "127.0.0.1", port: Int = 0, limit: Int? = nil, backlog: Int = 4096,
+        _ handler: @escaping @Sendable (TCPConnection) throws -> Void
+    ) {
+        super.init(port: port, limit: limit, reusePort: true, group: group) { port, reusePort in
+            try Self.listen(host, port, backlog, reusePort, handler)
+        }
     }
 
-    /// Stops listening and waits for the handlers; those that have not ended in time are killed.
-    ///
-    /// Cancellation: kills the handlers at once.
-    /// - Parameter timeout: how long handlers may go on.
-    /// - Throws: `CancellationError`.
-    public func stop(timeout: Duration = .seconds(1)) throws {
-        try serving.withLock { $0 }?.crew.stop(timeout: timeout)
-    }
+    /// How many connections are served at present. On the server's own loop.
+    public var connectionCount: Int { handlerCount }
 
-    /// Stops listening and waits for the handlers, from a task; those that have not ended in time are killed.
-    ///
-    /// Cancellation: kills the handlers at once.
-    @concurrent
-    public func stop(timeout: Duration = .seconds(1)) async throws {
-        try await parkInTask { try self.serving.withLock { $0 }?.crew.stop(timeout: timeout) }
+    private static func listen(
+        _ host: String, _ port: Int, _ backlog: Int, _ reusePort: Bool,
+        _ handler: @escaping (TCPConnection) throws -> Void
+    ) throws -> ServerCrew.Intake {
+        let listener = try TCPListener(host: host, port: port, backlog: backlog, reusePort: reusePort)
+        return ServerCrew.Intake(name: "stream-server-\(listener.port)", port: listener.port) { crew in
+            while true {
+                try crew.waitForPlace()
+                let connection = try listener.accept()
+                try crew.handle {
+                    conclude(connection) { try handler(connection) }
+                }
+            }
+        } whenStopping: {
+            listener.close()
+        }
     }
 }

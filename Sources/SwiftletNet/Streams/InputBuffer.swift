@@ -1,8 +1,28 @@
 package import SwiftletLoop
 
+/// Memory that the buffers of many connections take turns with. Belongs to one loop.
+package final class InputMemory {
+    /// Of memory that nobody uses, this much is kept.
+    private static let limit = 16
+    private var free: [UnsafeMutablePointer<UInt8>] = []
+
+    package init() { free.reserveCapacity(Self.limit) }
+
+    deinit { for memory in free { memory.deallocate() } }
+
+    /// What was given last is still in the processor's caches.
+    fileprivate func take() -> UnsafeMutablePointer<UInt8> {
+        free.popLast() ?? .allocate(capacity: InputBuffer.smallCapacity)
+    }
+
+    fileprivate func give(_ memory: UnsafeMutablePointer<UInt8>) {
+        if free.count < Self.limit { free.append(memory) } else { memory.deallocate() }
+    }
+}
+
 /// What has come over a connection and has not been used yet. Used by one stack at a time.
 package final class InputBuffer {
-    private static let smallCapacity = 16 * 1024
+    fileprivate static let smallCapacity = 16 * 1024
     private static let largeCapacity = 64 * 1024
 
     private var storage: UnsafeMutablePointer<UInt8>?
@@ -10,9 +30,14 @@ package final class InputBuffer {
     private var start = 0
     private var end = 0
 
-    package init() {}
+    private let memory: InputMemory?
 
-    deinit { storage?.deallocate() }
+    /// Makes an empty buffer.
+    ///
+    /// - Parameter memory: where it gets memory from and gives it back to; all of its buffers belong to one loop.
+    package init(memory: InputMemory? = nil) { self.memory = memory }
+
+    deinit { release() }
 
     /// The unused bytes. Valid until the next call of `fill`.
     package var bytes: UnsafeBufferPointer<UInt8> {
@@ -34,7 +59,7 @@ package final class InputBuffer {
     /// Reads more bytes behind the others.
     ///
     /// - Returns: how many; 0 at the end of the stream.
-    package func fill(from stream: any ByteStream, until deadline: Deadline?) throws -> Int {
+    package func fill(from stream: any ByteSource, until deadline: Deadline?) throws -> Int {
         if storage == nil || isEmpty {
             // Who waits for nothing yet holds no memory: ten thousand idle connections would hold 160 MB.
             release()
@@ -49,22 +74,24 @@ package final class InputBuffer {
 
     private func makeRoom() {
         if storage == nil {
-            storage = .allocate(capacity: Self.smallCapacity)
+            storage = memory?.take() ?? .allocate(capacity: Self.smallCapacity)
             capacity = Self.smallCapacity
         }
         guard end == capacity else { return }
         // A full buffer means that there is more than it holds, so it grows, at first to what makes calls worth it.
         let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: max(Self.largeCapacity, (end - start) * 2))
-        larger.update(from: storage! + start, count: end - start)
-        storage!.deallocate()
+        let count = end - start
+        larger.update(from: storage! + start, count: count)
+        release()
         storage = larger
-        capacity = max(Self.largeCapacity, (end - start) * 2)
-        end -= start
-        start = 0
+        capacity = max(Self.largeCapacity, count * 2)
+        end = count
     }
 
     private func release() {
-        storage?.deallocate()
+        if let storage {
+            if let memory, capacity == Self.smallCapacity { memory.give(storage) } else { storage.deallocate() }
+        }
         storage = nil
         (capacity, start, end) = (0, 0, 0)
     }

@@ -21,7 +21,6 @@ extension UDPSocket {
     ///
     /// Cancellation: ends the wait; no datagram is lost.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public func receive(
         upTo limit: Int = largestDatagram, until deadline: Deadline? = nil
     ) async throws -> Datagram {
@@ -86,7 +85,6 @@ extension UDPSocket {
     ///
     /// Cancellation: ends the wait for room in the kernel's queue; nothing is sent.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public func send(_ bytes: [UInt8], to address: SocketAddress? = nil, until deadline: Deadline? = nil) async throws {
         try await parkInTask { try self.sendOne(bytes, to: address, until: deadline) }
     }
@@ -95,7 +93,6 @@ extension UDPSocket {
     ///
     /// Cancellation: ends the wait for room in the kernel's queue; nothing is sent.
     /// - Throws: `SocketError`; `CancellationError`.
-    @concurrent
     public func send(_ text: String, to address: SocketAddress? = nil, until deadline: Deadline? = nil) async throws {
         try await parkInTask { try self.sendOne(Array(text.utf8), to: address, until: deadline) }
     }

@@ -41,7 +41,7 @@ public final class UDPSocket: Sendable {
     ///   - reusePort: lets other sockets have the same port; the kernel spreads datagrams over them.
     /// - Throws: `SocketError`, `ResolverError`.
     public convenience init(host: String = "127.0.0.1", port: Int = 0, reusePort: Bool = false) throws {
-        guard let address = try Resolver.resolve(host, port: port, until: nil).first else {
+        guard let address = try Resolver.shared.addresses(of: host, port: port).first else {
             throw SocketError(.bind, "\(host):\(port)", .system(errno: EADDRNOTAVAIL))
         }
         let descriptor = try Self.makeDescriptor(for: address, .bind)
@@ -64,13 +64,12 @@ public final class UDPSocket: Sendable {
     /// Makes a socket for one peer, from a task.
     ///
     /// Cancellation: ends looking up the name.
-    @concurrent
     public static func connect(to host: String, port: Int) async throws -> UDPSocket {
         try await parkInTask { try open(host, port: port) }
     }
 
     private static func open(_ host: String, port: Int) throws -> UDPSocket {
-        guard let address = try Resolver.resolve(host, port: port, until: nil).first else {
+        guard let address = try Resolver.shared.addresses(of: host, port: port).first else {
             throw SocketError(.connect, "\(host):\(port)", .system(errno: EDESTADDRREQ))
         }
         let descriptor = try makeDescriptor(for: address, .connect)
@@ -113,9 +112,7 @@ public final class UDPSocket: Sendable {
 
     func failure(_ operation: SocketError.Operation, _ status: some SignedInteger, peer: SocketAddress?) -> SocketError
     {
-        let errno = CInt(-status)
-        return SocketError(
-            operation, (peer ?? localAddress).description, errno == EBADF ? .closed : .system(errno: errno))
+        SocketError(operation, (peer ?? localAddress).description, .init(status: status))
     }
 }
 

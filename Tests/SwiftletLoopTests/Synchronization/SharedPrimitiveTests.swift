@@ -222,6 +222,35 @@ import Testing
         }
     }
 
+    /// Nor by the waits that are no primitive's.
+    @Test func anActorIsNotLockedWhileItWaitsForAResultOrAFiber() async throws {
+        actor Waiting {
+            let result = Waiter<Int>()
+            func waitForResult() async throws -> Int? { try await result.wait(until: .after(.seconds(60))) }
+            func join(_ fiber: Fiber<Int>) async throws -> Int { try await fiber.get(timeout: .seconds(60)) }
+            func provide(_ value: Int) { result.resume(returning: value) }
+        }
+        try await onTaskLoop { (loop) async throws -> Void in
+            let waiting = Waiting()
+            let value = Task(executorPreference: loop.taskExecutor) { try await waiting.waitForResult() }
+            let fiber = loop.spawn { () throws -> Int in try waiting.result.wait()! + 1 }
+            let sum = Task(executorPreference: loop.taskExecutor) { try await waiting.join(fiber) }
+            try await sleep(.milliseconds(1))
+            await waiting.provide(1)
+            #expect(try await value.value == 1)
+            #expect(try await sum.value == 2)
+        }
+    }
+
+    @MainActor
+    @Test func theMainActorGoesOnWhileOneOfItsTasksWaits() async throws {
+        let result = Waiter<Int>()
+        let task = Task { @MainActor in try await result.wait(until: .after(.seconds(60))) }
+        await Task.yield()
+        result.resume(returning: 3)
+        #expect(try await task.value == 3)
+    }
+
     @Test func plainThreadsBlockAndHeedDeadlines() async throws {
         try await onFreshThread { () throws -> Void in
             let semaphore = Semaphore(0)

@@ -1,0 +1,3 @@
+// Brotli (Debian: libbrotli-dev).
+#include <brotli/decode.h>
+#include <brotli/encode.h>

@@ -1,0 +1,151 @@
+import ArgumentParser
+import CSwiftlet
+import Glibc
+import HTTPTypes
+import Swiftlet
+
+/// Fetches URLs, many at a time, and writes what came of each as a line of JSON.
+struct Fetch: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Fetch many URLs at a time; each result is a line of JSON.",
+        discussion: """
+            Exit code: 0 all fetched, 1 some failed, 2 bad usage, 130 interrupted. An answer such as 404 counts as fetched \
+            unless --fail is given.
+            """)
+
+    /// What bad usage ends with; the other commands take sysexits.h's.
+    static let usageCode: CInt = 2
+
+    @Argument(help: ArgumentHelp("The URLs to fetch.", valueName: "url"))
+    var urls: [String] = []
+
+    @Option(help: "A file with further URLs, one a line; - is the standard input.")
+    var input: String?
+
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "How many requests at a time.")
+    var concurrency = 100
+
+    @Option(parsing: .unconditional, help: "How many requests at a time to one host. (default: no limit of its own)")
+    var perHost: Int?
+
+    @Option(
+        parsing: .unconditional, help: "How many requests to begin in a second, such as 50 or 0.5. (default: no limit)")
+    var rate: Double?
+
+    @Option(
+        parsing: .unconditional,
+        help: """
+            How often to try again after a connection that failed or was reset (idempotent methods), and after the status \
+            429, 502, 503 or 504.
+            """)
+    var retries = 2
+
+    @Option(
+        parsing: .unconditional,
+        help: "How long one try may take, from connecting to the last byte, redirects included. (default: 30s)",
+        transform: parseDuration)
+    var timeout = Duration.seconds(30)
+
+    @Option(
+        name: [.customShort("H"), .customLong("header")],
+        help: "A field to send, as in 'Accept: text/html'. Repeatable.")
+    var headers: [String] = []
+
+    @Option(name: [.customShort("X"), .long], help: "The method. (default: GET; POST with --data)")
+    var method: String?
+
+    @Option(name: .shortAndLong, help: "A body to send; as a form unless a Content-Type is given.")
+    var data: String?
+
+    @Flag(inversion: .prefixedNo, help: "Follow redirects.")
+    var follow = true
+
+    @Option(help: ArgumentHelp("A directory to save the bodies in.", valueName: "dir"))
+    var save: String?
+
+    @Option(name: .shortAndLong, help: "Where the results go. (default: standard output)")
+    var output: String?
+
+    @Flag(help: "Count statuses from 400 on as failures.")
+    var fail = false
+
+    @Flag(help: "Go on with an interrupted run: fetch what --output does not have yet.")
+    var resume = false
+
+    @Flag(name: .shortAndLong, help: "No progress and no summary.")
+    var quiet = false
+
+    func validate() throws {
+        if urls.isEmpty, input == nil { throw ValidationError("give URLs to fetch, or --input FILE") }
+        if concurrency < 1 { throw ValidationError("--concurrency must be at least 1") }
+        if let perHost, perHost < 1 { throw ValidationError("--per-host must be at least 1") }
+        if let rate, !(rate > 0 && rate.isFinite) { throw ValidationError("--rate must be above 0") }
+        if retries < 0 { throw ValidationError("--retries must be at least 0") }
+        if timeout <= .zero { throw ValidationError("--timeout must be above 0") }
+        if resume, output == nil { throw ValidationError("--resume needs --output: the file of the interrupted run") }
+        _ = try pattern()
+    }
+
+    /// What all requests have in common.
+    private func pattern() throws -> FetchPattern {
+        var fields = HTTPFields()
+        for header in headers {
+            let parts = header.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2, let name = HTTPField.Name(String(parts[0])) else {
+                throw ValidationError("--header '\(header)' is no field: it takes a name, a colon and a value")
+            }
+            let field = HTTPField(name: name, value: String(parts[1].drop { $0 == " " || $0 == "\t" }))
+            // A value with control characters would come out changed.
+            guard header.unicodeScalars.allSatisfy({ $0.value >= 32 || $0 == "\t" }) else {
+                throw ValidationError("--header '\(header)' has control characters")
+            }
+            fields.append(field)
+        }
+        guard let method = HTTPRequest.Method(rawValue: method ?? (data == nil ? "GET" : "POST")) else {
+            throw ValidationError("--method '\(method ?? "")' is no method")
+        }
+        if data != nil, fields[.contentType] == nil { fields[.contentType] = "application/x-www-form-urlencoded" }
+        return FetchPattern(
+            method: method, fields: fields, body: data.map { Array($0.utf8) }, followsRedirects: follow,
+            failsForStatus: fail, timeout: timeout)
+    }
+
+    func run() throws {
+        let needed = concurrency + 64
+        let limit = Int(clamping: swiftlet_raise_descriptor_limit())
+        if needed > limit {
+            throw Failure(
+                code: Self.usageCode,
+                reason:
+                    "--concurrency \(concurrency) needs \(needed) descriptors, and the limit is \(limit): see ulimit -n"
+            )
+        }
+        let finished = resume ? try FetchedBefore(mending: output!) : nil
+        let run = FetchRun(
+            pattern: try pattern(), input: try FetchInput(urls: urls, path: input),
+            output: try FetchOutput(path: output, appends: resume), save: try save.map { try SaveDirectory($0) },
+            finished: finished)
+        run.concurrency = concurrency
+        run.perHost = perHost
+        run.interval = rate.map { .seconds(1 / $0) }
+        run.retries = retries
+        run.isQuiet = quiet
+        let code = try EventLoop.run { try run.run() }
+        if code != 0 { throw ExitCode(code) }
+    }
+}
+
+/// What all requests of a run have in common.
+struct FetchPattern {
+    let method: HTTPRequest.Method
+    let fields: HTTPFields
+    let body: [UInt8]?
+    let followsRedirects: Bool
+    /// A status from 400 on is a failure.
+    let failsForStatus: Bool
+    /// For one try.
+    let timeout: Duration
+
+    /// Doing it twice is the same as doing it once (RFC 9110, 9.2.2).
+    var isIdempotent: Bool { [.get, .head, .put, .delete, .options, .trace].contains(method) }
+}

@@ -1,0 +1,122 @@
+import Glibc
+import HTTPTypes
+import Swiftlet
+import SwiftletHTTP
+
+/// One try to fetch a URL, redirects included.
+struct FetchAttempt {
+    let client: HTTPClient
+    let pattern: FetchPattern
+    let save: SaveDirectory?
+
+    /// How a try ended.
+    struct End {
+        var outcome: FetchResult.Outcome
+        /// Worth another try.
+        var isRetryable = false
+        /// How long the server wants to be left alone.
+        var retryAfter: Duration?
+    }
+
+    /// Cancellation: ends the try; it throws.
+    /// - Throws: `CancellationError`; `Failure` when the body cannot be saved.
+    func perform(_ url: HTTPURL) throws -> End {
+        do {
+            return try withDeadline(.after(pattern.timeout)) { try exchange(url) }
+        } catch let error as Failure {
+            throw error
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            let (kind, message) = Self.explain(error, pattern.timeout)
+            return End(
+                outcome: .error(kind, message), isRetryable: pattern.isIdempotent && Self.isRetryable(error, kind))
+        }
+    }
+
+    private func exchange(_ url: HTTPURL) throws -> End {
+        let start = ContinuousClock.now
+        var request = HTTPClientRequest(
+            method: pattern.method, url: url, headers: pattern.fields, body: pattern.body.map { .bytes($0) })
+        request.followsRedirects = pattern.followsRedirects
+        return try client.withResponse(to: request) { response in
+            let status = Int(response.status.code)
+            let isRetryable = [429, 502, 503, 504].contains(status)
+            let isFailure = pattern.failsForStatus && status >= 400
+            let file = isRetryable || isFailure ? nil : try save?.begin(url)
+            defer { file?.close() }
+            var count = 0
+            while let piece = try response.body.next() {
+                count += piece.count
+                try file?.append(piece)
+            }
+            let outcome: FetchResult.Outcome =
+                isFailure
+                ? .error(.http, "the server answered \(status)")
+                : .answer(
+                    FetchResult.Answer(
+                        finalURL: response.url.description, status: status, bytes: count,
+                        elapsed: ContinuousClock.now - start, file: try file?.finish()))
+            return End(
+                outcome: outcome, isRetryable: isRetryable,
+                retryAfter: isRetryable ? response.headers[.retryAfter].flatMap { Self.delay($0) } : nil)
+        }
+    }
+
+    // MARK: What went wrong
+
+    private static func explain(_ error: any Error, _ timeout: Duration) -> (FetchResult.ErrorKind, String) {
+        let cause = (error as? HTTPClientError)?.cause ?? error
+        if cause is DeadlineExceeded { return (.timeout, "no complete answer within \(timeout)") }
+        return (kind(of: cause), "\(cause)")
+    }
+
+    private static func kind(of cause: any Error) -> FetchResult.ErrorKind {
+        #if TLS
+            if cause is TLSError { return .tls }
+        #endif
+        switch cause {
+        case let cause as SocketError where cause.reason == .timedOut: return .timeout
+        case let cause as SocketError: return cause.operation == .connect ? .connect : .protocol
+        case is HTTPTimeoutError: return .timeout
+        case is ResolverError: return .dns
+        case is HTTPURLError: return .url
+        case HTTPRequestFault.needsTLS: return .tls
+        case HTTPRequestFault.tooManyRedirects: return .http
+        case is HTTPRequestFault: return .url
+        default: return .protocol
+        }
+    }
+
+    /// It did not connect, or the connection broke.
+    private static func isRetryable(_ error: any Error, _ kind: FetchResult.ErrorKind) -> Bool {
+        let cause = (error as? HTTPClientError)?.cause ?? error
+        switch kind {
+        case .connect: return true
+        case .protocol:
+            // Reset at any time, or closed without a byte of an answer.
+            return cause is SocketError
+                || (error as? HTTPClientError)?.phase != .readBody && !(cause is HTTPParseError)
+        default: return false
+        }
+    }
+
+    /// What a Retry-After field says: seconds, or a moment (RFC 9110, 10.2.3).
+    private static func delay(_ field: String) -> Duration? {
+        if let seconds = Int64(field), seconds >= 0 { return .seconds(min(seconds, 1_000_000)) }
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        // As in `Sun, 06 Nov 1994 08:49:37 GMT`.
+        let parts = field.split { $0 == " " || $0 == ":" }
+        guard parts.count == 8, parts[7] == "GMT", let month = months.firstIndex(of: String(parts[2])) else {
+            return nil
+        }
+        let numbers = [1, 3, 4, 5, 6].compactMap { CInt(parts[$0]) }
+        guard numbers.count == 5 else { return nil }
+        var moment = tm()
+        moment.tm_mday = numbers[0]
+        moment.tm_mon = CInt(month)
+        moment.tm_year = numbers[1] - 1900
+        (moment.tm_hour, moment.tm_min, moment.tm_sec) = (numbers[2], numbers[3], numbers[4])
+        return .seconds(max(timegm(&moment) - time(nil), 0))
+    }
+}

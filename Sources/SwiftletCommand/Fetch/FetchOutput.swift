@@ -1,0 +1,59 @@
+import Glibc
+import Swiftlet
+
+/// Where results go, each with one call to the kernel as soon as it is there: a program that is killed then has lost none.
+final class FetchOutput {
+    private let descriptor: CInt
+    private let name: String
+    /// Writing to a file never waits for long; a pipe's reader may.
+    private let isFile: Bool
+    private let turn = Semaphore(1)
+
+    /// - Parameters:
+    ///   - path: `nil` is the standard output.
+    ///   - appends: what is there stays.
+    init(path: String?, appends: Bool) throws(Failure) {
+        name = path ?? "the standard output"
+        if let path {
+            descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (appends ? 0 : O_TRUNC), 0o666)
+            guard descriptor >= 0 else {
+                throw Failure(
+                    code: Fetch.usageCode,
+                    reason: "--output \(path) cannot be written: \(String(cString: strerror(errno)))")
+            }
+        } else {
+            descriptor = STDOUT_FILENO
+        }
+        var status = stat()
+        isFile = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
+    deinit { if descriptor != STDOUT_FILENO { close(descriptor) } }
+
+    /// Writes a result. A full pipe parks the caller, whom no cancellation ends: it is a result.
+    func write(_ result: FetchResult) throws {
+        var line = result.line
+        try shielded {
+            try turn.withPermit {
+                try line.withUTF8 { try writeAll(UnsafeRawBufferPointer($0)) }
+            }
+        }
+    }
+
+    private func writeAll(_ bytes: UnsafeRawBufferPointer) throws {
+        var written = 0
+        while written < bytes.count {
+            var size = bytes.count - written
+            if !isFile {
+                _ = try waitUntilReady(descriptor, for: .writing)
+                size = min(size, 4096)  // pipe(7): when it is ready, so much goes in at once (PIPE_BUF)
+            }
+            let count = Glibc.write(descriptor, bytes.baseAddress! + written, size)
+            if count < 0, errno == EINTR || errno == EAGAIN { continue }
+            guard count >= 0 else {
+                throw Failure(code: 1, reason: "\(name) cannot be written on: \(String(cString: strerror(errno)))")
+            }
+            written += count
+        }
+    }
+}

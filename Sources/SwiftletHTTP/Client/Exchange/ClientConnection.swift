@@ -1,0 +1,66 @@
+import HTTPTypes
+import Swiftlet
+
+/// A client's connection to one server, which carries one request at a time. Guarded by whoever has it.
+final class ClientConnection: @unchecked Sendable {
+    let socket: any ByteStream
+    let input = InputBuffer()
+    let opened = Deadline.now
+    /// While it waits for another request: so long it counts as open unasked.
+    var freshUntil = Deadline.now
+    /// It has carried a request before.
+    var isReused = false
+    /// A response's head that came while the request was still being written.
+    var earlyHead: ResponseHead?
+
+    init(_ socket: any ByteStream) { self.socket = socket }
+
+    func close() { socket.close() }
+
+    /// How long it has been open.
+    var age: Duration { .zero - opened.remaining }
+
+    /// Reads the next head, interim ones included.
+    func readHead(limits: HTTPLimits, until deadline: Deadline?) throws -> ResponseHead {
+        if let head = earlyHead {
+            earlyHead = nil
+            return head
+        }
+        var parser = ResponseHeadParser(limits: limits)
+        while true {
+            if !input.isEmpty, let (head, count) = try parser.parse(input.bytes.span) {
+                input.consume(count)
+                return head
+            }
+            if try input.fill(from: socket, until: deadline) == 0 {
+                throw input.isEmpty ? ServerClosed() : HTTPParseError(.truncated, "the stream ended within the head")
+            }
+        }
+    }
+
+    /// Looks whether the server has answered before it had all of the request. Waits for nothing but the rest of a head
+    /// that has begun.
+    ///
+    /// - Returns: the answer refuses the request, so that there is no use in sending more.
+    func isRefused(limits: HTTPLimits, until deadline: Deadline?) throws -> Bool {
+        guard earlyHead == nil else { return false }
+        while socket.hasInput {
+            let head = try readHead(limits: limits, until: deadline)
+            guard !head.isInterim else { continue }
+            earlyHead = head
+            // Others may answer while they read, and want all of it.
+            return head.status.code >= 400
+        }
+        return false
+    }
+}
+
+/// The server closed the connection instead of answering.
+struct ServerClosed: Error, CustomStringConvertible {
+    var description: String { "the server closed the connection without an answer" }
+}
+
+/// Thrown at a body's producer: the server has refused the request, and wants no more of it.
+struct RequestRefused: Error, CustomStringConvertible {
+    var description: String { "the server has refused the request before its body was sent" }
+}

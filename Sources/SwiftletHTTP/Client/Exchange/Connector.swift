@@ -1,0 +1,97 @@
+import HTTPTypes
+import Swiftlet
+
+/// Makes connections: looks up the host, connects, asks a proxy for a tunnel, secures the stream.
+struct Connector {
+    enum Step {
+        case resolving(host: String)
+        case resolved([SocketAddress])
+        case connecting
+        case connected(SocketAddress)
+        case tunnelling
+        case tlsStarted
+        case tlsDone
+
+        var event: HTTPClientEvent.Step? {
+            switch self {
+            case .resolving(let host): .resolving(host: host)
+            case .resolved(let addresses): .resolved(addresses)
+            case .connecting: .connecting
+            case .connected(let address): .connected(address)
+            case .tunnelling: nil
+            case .tlsStarted: .tlsStarted
+            case .tlsDone: .tlsDone
+            }
+        }
+    }
+
+    let key: ConnectionKey
+    let configuration: HTTPClient.Configuration
+    let deadline: Deadline?
+
+    /// Opens a stream to where the key leads.
+    func open(_ notify: (Step) -> Void) throws -> any ByteStream {
+        guard key.scheme == .https else { return try connect(to: key.host, port: key.port, notify) }
+        #if TLS
+            let transport: any ByteStream
+            if let proxy = key.proxy {
+                transport = try connect(to: proxy.url.host, port: proxy.url.port, notify)
+                notify(.tunnelling)
+                do {
+                    try tunnel(over: transport, proxy)
+                } catch {
+                    transport.close()
+                    throw error
+                }
+            } else {
+                transport = try connect(to: key.host, port: key.port, notify)
+            }
+            notify(.tlsStarted)
+            let stream = try TLSStream.client(
+                over: transport, serverName: key.host, configuration: configuration.tls, until: deadline)
+            notify(.tlsDone)
+            return stream
+        #else
+            // Before anything is looked up: without TLS nobody is to learn where the request would have gone.
+            throw HTTPRequestFault.needsTLS
+        #endif
+    }
+
+    private func connect(to host: String, port: Int, _ notify: (Step) -> Void) throws -> any ByteStream {
+        if let connect = configuration.connect {
+            notify(.connecting)
+            let stream = try connect(host, port, deadline)
+            notify(.connected(stream.remoteAddress))
+            return stream
+        }
+        notify(.resolving(host: host))
+        let addresses = try Resolver.addresses(of: host, port: port, until: deadline)
+        notify(.resolved(addresses))
+        notify(.connecting)
+        let name = addresses.first?.host == host ? nil : host
+        let connection = try TCPConnection.connect(to: addresses, of: name, until: deadline)
+        notify(.connected(connection.remoteAddress))
+        return connection
+    }
+
+    #if TLS
+        /// Asks a proxy to let everything through (RFC 9110, 9.3.6).
+        private func tunnel(over stream: any ByteStream, _ proxy: HTTPProxy) throws {
+            let host = key.host.utf8.contains(.colon) ? "[\(key.host)]" : key.host
+            let target = "\(host):\(key.port)"
+            var head = "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\n"
+            if let authorization = proxy.authorization { head += "Proxy-Authorization: \(authorization)\r\n" }
+            try stream.write(head + "\r\n", until: deadline)
+            let connection = ClientConnection(stream)
+            var answer = try connection.readHead(limits: configuration.limits, until: deadline)
+            while answer.isInterim { answer = try connection.readHead(limits: configuration.limits, until: deadline) }
+            guard answer.status.kind == .successful else {
+                throw HTTPRequestFault.proxyRefused(status: answer.status.code)
+            }
+            // Nothing can have come from behind the tunnel before the client has spoken.
+            guard connection.input.isEmpty else {
+                throw HTTPParseError(.invalidStartLine, "the proxy sent more than its answer before TLS began")
+            }
+        }
+    #endif
+}

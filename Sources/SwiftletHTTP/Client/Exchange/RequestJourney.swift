@@ -1,0 +1,123 @@
+import HTTPTypes
+import Swiftlet
+
+/// The way of a request of the caller's: exchange after exchange, as redirects and demands for authentication want it, up
+/// to the answer that is the caller's.
+struct RequestJourney {
+    private let client: HTTPClient
+    private let deadline: Deadline?
+    private let number: UInt64
+    let started = Deadline.now
+    private var request: HTTPClientRequest
+    private(set) var history: [HTTPClientResponse] = []
+    /// Who asks; only where the journey began, for it is a secret between these two.
+    private var authentication: HTTPAuthentication?
+    private var authorization: String?
+    private var hasAnsweredChallenge = false
+
+    init(_ request: HTTPClientRequest, client: HTTPClient) {
+        self.client = client
+        self.request = request
+        deadline = (request.timeout ?? client.configuration.timeout).map { Deadline.after($0) }
+        number = client.nextNumber()
+        authentication = request.authentication
+        if authentication == nil, let credentials = request.url.credentials {
+            authentication = .basic(user: credentials.user, password: credentials.password)
+        }
+        if authentication == nil, let own = client.configuration.authentication,
+            client.configuration.baseURL?.hasSameOrigin(as: request.url) ?? true
+        {
+            authentication = own
+        }
+    }
+
+    /// Goes as far as the head of the answer.
+    mutating func open(isUpgrade: Bool = false) throws -> Exchange {
+        while true {
+            let exchange = Exchange(request, client: client, at: started, until: deadline, number: number)
+            exchange.notify(.started)
+            try exchange.open(try additions(), isUpgrade: isUpgrade)
+            guard let head = exchange.head else { return exchange }
+            if let jar = client.cookies, head.notes.contains(.setCookie) {
+                jar.take(head.headerFields, from: request.url)
+            }
+            guard head.status.kind == .redirection || head.status.code == 401 else { return exchange }
+            guard try goesOn(after: head, exchange) else { return exchange }
+        }
+    }
+
+    private func additions() throws -> RequestAdditions {
+        var additions = RequestAdditions()
+        if let jar = client.cookies, !jar.isEmpty {
+            let own = request.headers[.cookie].map { Set(HTTPCookie.pairs($0).map(\.name)) } ?? []
+            additions.cookies = jar.field(for: request.url, except: own)
+        }
+        if let authentication {
+            additions.authorization =
+                authorization ?? client.digests.authorization(for: request, authentication)
+        }
+        additions.proxyAuthorization = client.configuration.proxies.proxy(for: request.url)?.authorization
+        return additions
+    }
+
+    /// Makes the next request, if this answer asks for one.
+    private mutating func goesOn(after head: ResponseHead, _ exchange: Exchange) throws -> Bool {
+        if head.status.code == 401 {
+            guard let authentication, !hasAnsweredChallenge, request.isRepeatable,
+                let answer = client.digests.answer(head.headerFields, to: request, authentication)
+            else { return false }
+            hasAnsweredChallenge = true
+            authorization = answer
+            exchange.notify(.challenged)
+            exchange.release()
+            return true
+        }
+        guard request.followsRedirects, [301, 302, 303, 307, 308].contains(head.status.code),
+            let location = head.headerFields[.location]
+        else { return false }
+        do {
+            guard history.count < client.configuration.redirectLimit else {
+                throw HTTPRequestFault.tooManyRedirects(limit: client.configuration.redirectLimit)
+            }
+            let next = try redirected(to: location, head.status)
+            exchange.notify(.redirected(to: next.url))
+            exchange.release()
+            history.append(
+                HTTPClientResponse(
+                    head: head, bytes: [], method: request.method, url: request.url, history: [],
+                    started: started))
+            if !next.url.hasSameOrigin(as: request.url) { authentication = nil }
+            authorization = nil
+            hasAnsweredChallenge = false
+            request = next
+            return true
+        } catch {
+            throw exchange.fail(error, in: .redirect)
+        }
+    }
+
+    /// The request that a redirect asks for (RFC 9110, 15.4).
+    private func redirected(to location: String, _ status: HTTPResponse.Status) throws -> HTTPClientRequest {
+        var next = request
+        var url = try request.url.resolving(location)
+        if url.fragment == nil, let fragment = request.url.fragment { url = try url.resolving("#" + fragment) }
+        next.url = url
+        // 15.4.2 to 15.4.4: what browsers have always done with POST, and what 303 means.
+        let becomesGet =
+            status.code == 303 ? request.method != .head : status.code < 303 && request.method == .post
+        if becomesGet {
+            next.method = .get
+            next.body = nil
+            next.expectsContinue = false
+            for name in [HTTPField.Name.contentType, .contentEncoding, .contentLanguage, .contentLocation] {
+                next.headers[name] = nil
+            }
+        } else if !request.isRepeatable {
+            throw HTTPRequestFault.bodyCannotBeRepeated
+        }
+        if !url.hasSameOrigin(as: request.url) {
+            for name in [HTTPField.Name.authorization, .cookie, .proxyAuthorization] { next.headers[name] = nil }
+        }
+        return next
+    }
+}

@@ -1,0 +1,176 @@
+public import HTTPTypes
+import Swiftlet
+
+// The methods of HTTP by name, each in both spellings. A URL is absolute, or relative to the base URL. A status such as 404
+// is an answer, no error.
+
+extension HTTPClient {
+    /// Asks for a URL.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func get(
+        _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
+    ) throws -> HTTPClientResponse {
+        try perform(request(.get, url, parameters: parameters, headers: headers, timeout: timeout))
+    }
+
+    /// Asks for a URL, from a task.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func get(
+        _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
+    ) async throws -> HTTPClientResponse {
+        try await parkInTask {
+            try self.perform(
+                self.request(.get, url, parameters: parameters, headers: headers, timeout: timeout))
+        }
+    }
+
+    /// Asks for the head of a URL's answer.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func head(
+        _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
+    ) throws -> HTTPClientResponse {
+        try perform(request(.head, url, parameters: parameters, headers: headers, timeout: timeout))
+    }
+
+    /// Asks for the head of a URL's answer, from a task.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func head(
+        _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
+    ) async throws -> HTTPClientResponse {
+        try await parkInTask {
+            try self.perform(
+                self.request(.head, url, parameters: parameters, headers: headers, timeout: timeout))
+        }
+    }
+
+    /// Asks what may be done with a URL.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func options(
+        _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
+    ) throws -> HTTPClientResponse {
+        try perform(request(.options, url, parameters: parameters, headers: headers, timeout: timeout))
+    }
+
+    /// Asks what may be done with a URL, from a task.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func options(
+        _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
+    ) async throws -> HTTPClientResponse {
+        try await parkInTask {
+            try self.perform(
+                self.request(.options, url, parameters: parameters, headers: headers, timeout: timeout))
+        }
+    }
+
+    /// Sends a body to be processed.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func post(
+        _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
+        timeout: Duration? = nil
+    ) throws -> HTTPClientResponse {
+        try perform(request(.post, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+    }
+
+    /// Sends a body to be processed, from a task.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func post(
+        _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
+        timeout: Duration? = nil
+    ) async throws -> HTTPClientResponse {
+        try await parkInTask {
+            try self.perform(
+                self.request(.post, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+        }
+    }
+
+    /// Sends a body to be stored under a URL.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func put(
+        _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
+        timeout: Duration? = nil
+    ) throws -> HTTPClientResponse {
+        try perform(request(.put, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+    }
+
+    /// Sends a body to be stored under a URL, from a task.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func put(
+        _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
+        timeout: Duration? = nil
+    ) async throws -> HTTPClientResponse {
+        try await parkInTask {
+            try self.perform(
+                self.request(.put, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+        }
+    }
+
+    /// Sends a change of what is stored under a URL.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func patch(
+        _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
+        timeout: Duration? = nil
+    ) throws -> HTTPClientResponse {
+        try perform(request(.patch, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+    }
+
+    /// Sends a change of what is stored under a URL, from a task.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func patch(
+        _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
+        timeout: Duration? = nil
+    ) async throws -> HTTPClientResponse {
+        try await parkInTask {
+            try self.perform(
+                self.request(.patch, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+        }
+    }
+
+    /// Asks to delete what is stored under a URL.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func delete(
+        _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
+        timeout: Duration? = nil
+    ) throws -> HTTPClientResponse {
+        try perform(request(.delete, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+    }
+
+    /// Asks to delete what is stored under a URL, from a task.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`.
+    public func delete(
+        _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
+        timeout: Duration? = nil
+    ) async throws -> HTTPClientResponse {
+        try await parkInTask {
+            try self.perform(
+                self.request(.delete, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+        }
+    }
+}

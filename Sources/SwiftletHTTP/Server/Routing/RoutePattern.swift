@@ -1,0 +1,121 @@
+/// A route's path, taken apart: what stands in it literally, and its parameters.
+///
+/// `/users/{id:int}/files/{rest:path}`: a parameter takes a whole segment. Its kind is `text` (any segment that is not
+/// empty) if none is written, `int` (digits, perhaps with a minus), `uuid`, or `path` (the rest, with its slashes; last
+/// only).
+struct RoutePattern: Sendable {
+    enum Kind: String, Sendable, CaseIterable {
+        // In the order in which they are tried.
+        case int
+        case uuid
+        case text
+        case path
+
+        func accepts(_ segment: String) -> Bool {
+            switch self {
+            case .int: Int(segment) != nil && segment.utf8.first != UInt8(ascii: "+")
+            case .uuid: Self.isUUID(segment)
+            case .text: !segment.isEmpty
+            case .path: true
+            }
+        }
+
+        private static func isUUID(_ segment: String) -> Bool {
+            guard segment.utf8.count == 36 else { return false }
+            for (index, byte) in segment.utf8.enumerated() {
+                if [8, 13, 18, 23].contains(index) {
+                    guard byte == UInt8(ascii: "-") else { return false }
+                } else {
+                    guard byte.hexadecimalValue != nil else { return false }
+                }
+            }
+            return true
+        }
+    }
+
+    enum Segment: Sendable, Equatable {
+        case literal(String)
+        case parameter(Kind)
+    }
+
+    let text: String
+    private(set) var segments: [Segment] = []
+    private(set) var names: [String] = []
+
+    /// Takes a pattern apart.
+    ///
+    /// - Throws: `HTTPRouteError`.
+    init(_ text: String) throws(HTTPRouteError) {
+        self.text = text
+        guard text.utf8.first == UInt8(ascii: "/") else { throw HTTPRouteError(text, "it does not begin with a slash") }
+        for part in text.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+            if segments.last == .parameter(.path) {
+                throw HTTPRouteError(text, "something follows its parameter of kind path, which takes all the rest")
+            }
+            guard part.first == "{", part.last == "}" else {
+                guard !part.contains("{"), !part.contains("}") else {
+                    throw HTTPRouteError(text, "a parameter takes a whole segment, such as /{name}/")
+                }
+                segments.append(.literal(String(part)))
+                continue
+            }
+            let words = part.dropFirst().dropLast().split(separator: ":", maxSplits: 1)
+            guard let name = words.first.map(String.init), !name.isEmpty, !names.contains(name) else {
+                throw HTTPRouteError(text, "a parameter has no name, or two have the same")
+            }
+            guard let kind = words.count > 1 ? Kind(rawValue: String(words[1])) : .text else {
+                throw HTTPRouteError(
+                    text,
+                    "there is no kind \"\(words[1])\"; there are \(Kind.allCases.map(\.rawValue).joined(separator: ", "))"
+                )
+            }
+            names.append(name)
+            segments.append(.parameter(kind))
+        }
+    }
+
+    /// The whole of it, when it has no parameters.
+    var literalPath: String? { names.isEmpty ? text : nil }
+
+    /// The path that has these parameters.
+    func path(_ parameters: [String: String]) throws(HTTPRouteError) -> String {
+        var path = ""
+        var index = 0
+        for segment in segments {
+            path += "/"
+            switch segment {
+            case .literal(let literal):
+                path += PercentEncoding.encode(literal[...]) { $0.isPathCharacter }
+            case .parameter(let kind):
+                let name = names[index]
+                index += 1
+                guard let value = parameters[name] else {
+                    throw HTTPRouteError(text, "its parameter \(name) is missing")
+                }
+                guard kind.accepts(value) else {
+                    throw HTTPRouteError(text, "its parameter \(name) is of kind \(kind), which \"\(value)\" is not")
+                }
+                // A percent sign in a value is one, and no escape.
+                path += PercentEncoding.encodeAll(value) {
+                    $0.isPathCharacter && (kind == .path || $0 != UInt8(ascii: "/"))
+                }
+            }
+        }
+        return path
+    }
+}
+
+/// A route's path is not of the form that routes have, or cannot be built.
+public struct HTTPRouteError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The route as it was given, or the name that was asked for.
+    public let route: String
+    /// What is wrong with it.
+    public let problem: String
+
+    init(_ route: String, _ problem: String) {
+        self.route = route
+        self.problem = problem
+    }
+
+    public var description: String { "the route \"\(route)\" cannot be used: \(problem)" }
+}

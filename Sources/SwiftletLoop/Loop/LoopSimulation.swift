@@ -1,0 +1,107 @@
+import CSwiftlet
+import SwiftletCoroutines
+
+/// Decides the order of a loop's turns in place of its queue: for tests. Called on the loop's thread.
+package protocol LoopSimulation: AnyObject {
+    /// Which of those that may run next does; 0 is the first in the queue. There are at least two.
+    func choose(among count: Int) -> Int
+}
+
+/// A simulated loop: the clock of its thread stands while anything is left to do, and jumps to the next timer when nothing
+/// is. There is one look a turn, which is where the order is chosen; so a loop that is not simulated pays for none of it but
+/// a test in each look.
+extension EventLoop {
+    /// No program that ends sleeps for longer than this; one that does waits for what will not come.
+    private static let horizon: UInt64 = 100 * 86_400 * 1_000_000_000
+
+    /// On the loop's thread.
+    package func beginSimulation(_ simulation: any LoopSimulation) {
+        let now = swiftlet_now()
+        swiftlet_simulate_now(now)
+        unsafe simulationBegan = now
+        unsafe self.simulation = simulation
+        unsafe core.pointee.budget = 0
+    }
+
+    /// On the loop's thread. What has ended leaves no timers to the next simulation.
+    package func endSimulation() {
+        unsafe simulation = nil
+        swiftlet_simulate_now(0)
+        sweepTimers()
+    }
+
+    /// How far the simulated clock has come; `nil` for a loop in real time. On the loop's thread.
+    package var simulatedTime: Duration? {
+        unsafe simulation == nil ? nil : .nanoseconds(Int64(clamping: swiftlet_now() - simulationBegan))
+    }
+
+    /// Brings one of those that may run next to the front. Calls keep their places: their order is promised.
+    func chooseNext(_ simulation: any LoopSimulation) {
+        let ready = unsafe core.pointee.ready
+        let waiting = unsafe swiftlet_ring_count(&core.pointee.ready)
+        var candidates: UInt32 = 0
+        while candidates < waiting, unsafe ready.items[Int((ready.head &+ candidates) & ready.mask)].tag != .callback {
+            candidates += 1
+        }
+        guard candidates > 1 else { return }
+        var place = UInt32(simulation.choose(among: Int(candidates)))
+        let chosen = unsafe ready.items[Int((ready.head &+ place) & ready.mask)]
+        while place > 0 {
+            unsafe ready.items[Int((ready.head &+ place) & ready.mask)] =
+                unsafe ready.items[Int((ready.head &+ (place - 1)) & ready.mask)]
+            place -= 1
+        }
+        unsafe ready.items[Int(ready.head & ready.mask)] = chosen
+    }
+
+    /// Nothing is ready. Who waits for another thread is waited for in earnest, before any timer.
+    func waitInSimulation() {
+        defer { unsafe core.pointee.budget = 0 }  // the next turn is chosen too
+        if unsafe foreignWaits > 0, waitsForThreads {
+            waitForOthers(timeout: -1)
+        } else if unsafe core.pointee.timers.count > 0 {
+            let next = unsafe core.pointee.timers.timers[0].deadline
+            if unsafe next > simulationBegan.advancedSaturating(by: Self.horizon) { return tellSimulatedDeadlock() }
+            swiftlet_simulate_now(max(next, swiftlet_now()))
+            fireDueTimers()
+        } else {
+            // A task may be suspended in other executors or be on its way here, and a descriptor belong to somebody else.
+            let root = unsafe swiftlet_thread_root(thread)!.pointee
+            let servesTasks = unsafe core.pointee.jobs > 0 || root.wait_kind == WaitKind.task.rawValue
+            if unsafe servesTasks || descriptors.waiterCount > 0 {
+                waitForOthers(timeout: unsafe core.pointee.jobs > 0 ? 1_000_000_000 : 10_000_000_000)
+                if unsafe swiftlet_ring_count(&core.pointee.ready) > 0 { return }
+            }
+            tellSimulatedDeadlock()
+        }
+    }
+
+    private func tellSimulatedDeadlock() {
+        let root = unsafe swiftlet_thread_root(thread)!
+        // Told already: it is on its way, or waits for fibers that it has cancelled.
+        guard unsafe root.pointee.wait_id != 0 else { return waitForOthers(timeout: -1) }
+        unsafe tellDeadlock(of: parkedStacks())
+    }
+
+    /// Ends the wait of every stack but the thread's own, as cancelled: after a deadlock. On the thread's own stack.
+    package func cancelWaits() {
+        let waiting = unsafe parkedStacks()
+        for index in unsafe waiting.indices {
+            unsafe decideHere(waiting[index], waiting[index].pointee.wait_id, .cancelled)
+        }
+    }
+
+    private var waitsForThreads: Bool {
+        unsafe (parkedStacks() + [swiftlet_thread_root(thread)!]).contains { stack in
+            let kind = unsafe WaitKind(rawValue: stack.pointee.wait_kind)
+            return unsafe stack.pointee.wait_id != 0 && (kind == .thread || kind == .otherLoop)
+        }
+    }
+
+    private func waitForOthers(timeout: Int64) {
+        guard unsafe swiftlet_inbox_prepare_sleep(inbox) else { return takeInbox() }
+        unsafe descriptors.poll(for: self, timeout: timeout)
+        unsafe swiftlet_inbox_end_sleep(inbox)
+        takeInbox()
+    }
+}

@@ -1,0 +1,355 @@
+import Glibc
+import SwiftletCoroutines
+import SwiftletLoop
+
+/// What is under a `ProcessPool`: its workers, and the calls that wait for one. All of it belongs to one loop.
+///
+/// States: open -> closed -> ended, or to ended by `terminate`, or when no worker can be started (`failure`).
+/// - closed: no further calls; those that were made are answered, then the workers finish.
+/// - ended: there is no worker any more, and no call. Whoever waits in `join` goes on.
+///
+/// Each call is answered once: by its worker, by its own deadline or cancellation, by the death of its worker, or by the
+/// end of the pool.
+final class PoolEngine: @unchecked Sendable {
+    enum State {
+        case open
+        case closed
+        case terminated
+    }
+
+    let loop: EventLoop
+    let options: PoolOptions
+    private var state = State.open
+    private(set) var workers: [PoolWorker] = []
+    private var queues: [CallQueue]
+    private var scheduler: any PoolScheduler
+    private var lastNumber: UInt64 = 0
+    /// Why no worker can be started; all calls get it.
+    private var failure: PoolError?
+    private var failedStarts = 0
+    private var hasBeenReady = false
+    /// Starts that wait for their time.
+    private var delayedStarts = 0
+    /// What the workers' program has registered, by name: the same in all workers.
+    private var jobs: [Hello.Job]?
+    private var indexes: [String: Int] = [:]
+    private var types: [ObjectIdentifier: Result<Int, PoolError>] = [:]
+    private var readyWaiters: [Waiter<Void>] = []
+    let ended = Waiter<Void>()
+
+    /// Calls that wait for a worker of a group.
+    private struct CallQueue {
+        var calls: [PoolCall] = []
+        var head = 0
+        var running = 0
+        var workers = 0
+
+        var waiting: Int { calls.count - head }
+
+        mutating func pop() -> PoolCall? {
+            while head < calls.count {
+                let call = calls[head]
+                head += 1
+                if head == calls.count {
+                    calls.removeAll(keepingCapacity: true)
+                    head = 0
+                } else if head > 1024, head * 2 > calls.count {
+                    calls.removeFirst(head)
+                    head = 0
+                }
+                if !call.isAnswered { return call }
+            }
+            return nil
+        }
+
+        mutating func putBack(_ call: PoolCall) {
+            if head > 0 {
+                head -= 1
+                calls[head] = call
+            } else {
+                calls.insert(call, at: 0)
+            }
+        }
+    }
+
+    init(_ options: PoolOptions) throws {
+        try options.check()
+        self.options = options
+        loop = try EventLoop.carrier ?? EventLoop.sharedLoop()
+        queues = Array(repeating: CallQueue(), count: options.queueCount)
+        scheduler = options.scheduler
+    }
+
+    /// Runs the body on the pool's loop: at once if the caller is there.
+    ///
+    /// - Returns: false when the loop is closed; the body is never run then.
+    @discardableResult
+    func enter(_ body: @escaping @Sendable () -> Void) -> Bool {
+        if loop.isCurrent {
+            body()
+            return true
+        }
+        return loop.perform(body)
+    }
+
+    func start() {
+        for _ in 0..<options.processes { startWorker() }
+    }
+
+    // MARK: Calls
+
+    func submit(_ call: PoolCall) {
+        guard state == .open else {
+            return call.finish(.failure(state == .closed ? PoolError.closed : PoolError.terminated))
+        }
+        if let failure { return call.finish(.failure(failure)) }
+        lastNumber += 1
+        call.number = lastNumber
+        if let deadline = call.deadline {
+            call.timer = try? loop.callAt(deadline) { [self] in cancel(call, DeadlineExceeded()) }
+        }
+        let index =
+            queues.count == 1
+            ? 0
+            : scheduler.choose(
+                among: queues.map { QueueLoad(waiting: $0.waiting, running: $0.running, workers: $0.workers) })
+        guard queues.indices.contains(index) else {
+            return call.finish(
+                .failure(PoolError.invalidOption("the scheduler has chosen queue \(index), which does not exist")))
+        }
+        queues[index].calls.append(call)
+        dispatch(index)
+    }
+
+    /// Answers the call now. If a worker is at it, it is told.
+    func cancel(_ call: PoolCall, _ error: any Error) {
+        guard !call.isAnswered else { return }
+        call.finish(.failure(error))
+        call.worker?.cancel(call)
+        finishIfDone()
+    }
+
+    /// Hands out what waits in a queue.
+    private func dispatch(_ queue: Int) {
+        while queues[queue].waiting > 0, let worker = leastLoaded(of: queue), let call = queues[queue].pop() {
+            switch index(of: call.job) {
+            case .failure(let error): call.finish(.failure(error))
+            case .success(let type):
+                queues[queue].running += 1
+                worker.give(call, type: type)
+            }
+        }
+    }
+
+    private func leastLoaded(of queue: Int) -> PoolWorker? {
+        var best: PoolWorker?
+        for worker in workers where worker.queue == queue && worker.hasRoom {
+            if worker.running.count < best?.running.count ?? .max { best = worker }
+        }
+        return best
+    }
+
+    private func index(of job: any PoolJob.Type) -> Result<Int, PoolError> {
+        let key = ObjectIdentifier(job)
+        if let known = types[key] { return known }
+        let name = job.jobName
+        let found: Result<Int, PoolError>
+        if let index = indexes[name], let theirs = jobs?[index].version {
+            found =
+                theirs == job.jobVersion
+                ? .success(index) : .failure(.versionMismatch(job: name, ours: job.jobVersion, theirs: theirs))
+        } else {
+            found = .failure(.notRegistered(job: name, registered: indexes.keys.sorted()))
+        }
+        types[key] = found
+        return found
+    }
+
+    /// A job that begins or ends each worker, as it goes over the socket.
+    func setup(_ job: some PoolJob) throws -> Begin.Setup {
+        let encoder = BinaryEncoder()
+        try encoder.encode(job)
+        return Begin.Setup(type: try index(of: type(of: job)).get(), job: [UInt8](encoder.writer.bytes))
+    }
+
+    // MARK: Workers
+
+    private func startWorker() {
+        // The queue that has the fewest workers.
+        let index = queues.indices.min { queues[$0].workers < queues[$1].workers }!
+        do {
+            let worker = try PoolWorker(for: self, queue: index)
+            queues[index].workers += 1
+            workers.append(worker)
+            worker.watch()
+        } catch {
+            startFailed(error)
+        }
+    }
+
+    /// Why a worker is of no use, if it is.
+    func refusal(of hello: Hello) -> PoolError? {
+        if hello.protocolVersion != Hello.protocolVersion {
+            return .incompatibleWorker(
+                "it speaks version \(hello.protocolVersion) of the pool's language, this program \(Hello.protocolVersion)"
+            )
+        }
+        if options.program == .same, hello.build != buildIdentity {
+            return .incompatibleWorker("it is build \(hello.build), this program build \(buildIdentity)")
+        }
+        if let jobs {
+            return jobs == hello.jobs ? nil : .incompatibleWorker("it knows other jobs than the workers before it")
+        }
+        jobs = hello.jobs
+        for (index, job) in hello.jobs.enumerated() { indexes[job.name] = index }
+        return nil
+    }
+
+    func workerIsReady(_ worker: PoolWorker) {
+        hasBeenReady = true
+        failedStarts = 0
+        dispatch(worker.queue)
+        if workers.allSatisfy({ $0.state != .starting }) { wakeReadyWaiters(.success(())) }
+        finishIfDone()
+    }
+
+    func workerAnswered(_ worker: PoolWorker) {
+        queues[worker.queue].running -= 1
+        dispatch(worker.queue)
+        worker.finishIfIdle()
+        finishIfDone()
+    }
+
+    /// It takes no more calls: another one starts while it finishes.
+    func workerRetires(_ worker: PoolWorker) {
+        queues[worker.queue].workers -= 1
+        replace()
+    }
+
+    func workerEnded(_ worker: PoolWorker, _ exit: WorkerExit, _ lost: [PoolCall]) {
+        workers.removeAll { $0 === worker }
+        queues[worker.queue].running -= lost.count
+        for call in lost.reversed() where !call.isAnswered {
+            call.worker = nil
+            if call.job.isIdempotent, call.attempts <= options.retryLimit, state != .terminated {
+                queues[worker.queue].putBack(call)
+            } else {
+                call.finish(.failure(lossOf(call, exit)))
+            }
+        }
+        if !worker.hasRetired {
+            queues[worker.queue].workers -= 1
+            replace()
+        }
+        dispatch(worker.queue)
+        finishIfDone()
+    }
+
+    private func lossOf(_ call: PoolCall, _ exit: WorkerExit) -> PoolError {
+        state == .terminated
+            ? .terminated : .workerDied(job: call.job.jobName, exit: exit, attempts: call.attempts)
+    }
+
+    private func replace() {
+        if state == .open || hasWaitingCalls { startWorker() }
+    }
+
+    func workerFailedToStart(_ worker: PoolWorker, _ error: PoolError) {
+        workers.removeAll { $0 === worker }
+        queues[worker.queue].workers -= 1
+        startFailed(error)
+    }
+
+    /// A pool that never had a worker, or has failed again and again, is of no use: all calls get the reason. Else a worker
+    /// that is missing is tried again, as what was lacking may be there later.
+    private func startFailed(_ error: PoolError) {
+        guard state == .open || hasWaitingCalls else { return finishIfDone() }
+        failedStarts += 1
+        if hasBeenReady, failedStarts <= 3 {
+            delayedStarts += 1
+            _ = try? loop.callLater(.milliseconds(50 * failedStarts)) { [self] in
+                delayedStarts -= 1
+                replace()
+                finishIfDone()
+            }
+            return
+        }
+        if failure == nil { failure = error }
+        if workers.isEmpty || !hasBeenReady { abandonCalls(error) }
+        wakeReadyWaiters(.failure(error))
+        finishIfDone()
+    }
+
+    private func abandonCalls(_ error: PoolError) {
+        for index in queues.indices {
+            while let call = queues[index].pop() { call.finish(.failure(error)) }
+        }
+    }
+
+    // MARK: Beginning and end
+
+    /// Waits until all workers are ready.
+    func waitUntilReady() throws {
+        let waiter = Waiter<Void>()
+        let entered = enter { [self] in
+            if let failure { return waiter.resume(throwing: failure) }
+            if state != .open { return waiter.resume(throwing: PoolError.closed) }
+            if delayedStarts == 0, workers.allSatisfy({ $0.state != .starting }) { return waiter.resume(returning: ()) }
+            readyWaiters.append(waiter)
+        }
+        guard entered else { throw PoolError.closed }
+        _ = try waiter.wait()
+    }
+
+    private func wakeReadyWaiters(_ result: Result<Void, any Error>) {
+        let waiters = readyWaiters
+        readyWaiters = []
+        for waiter in waiters {
+            switch result {
+            case .success: waiter.resume(returning: ())
+            case .failure(let error): waiter.resume(throwing: error)
+            }
+        }
+    }
+
+    var isOpen: Bool { state == .open }
+
+    private var hasWaitingCalls: Bool { queues.contains { $0.calls[$0.head...].contains { !$0.isAnswered } } }
+
+    func close() {
+        guard state == .open else { return }
+        state = .closed
+        finishIfDone()
+    }
+
+    /// Kills the workers. Calls that are not answered get `PoolError.terminated`.
+    func terminate() {
+        guard state != .terminated else { return }
+        state = .terminated
+        abandonCalls(.terminated)
+        for worker in workers {
+            for call in worker.running.values { call.finish(.failure(PoolError.terminated)) }
+            worker.kill()
+        }
+        wakeReadyWaiters(.failure(PoolError.terminated))
+        finishIfDone()
+    }
+
+    private func finishIfDone() {
+        guard state != .open else { return }
+        if state == .closed, !hasWaitingCalls {
+            for worker in workers {
+                switch worker.state {
+                case .ready where worker.running.isEmpty: worker.retire()
+                case .starting: worker.kill()
+                default: break
+                }
+            }
+        }
+        if workers.isEmpty, delayedStarts == 0 {
+            if hasWaitingCalls { return }
+            wakeReadyWaiters(.failure(PoolError.closed))
+            ended.resume(returning: ())
+        }
+    }
+}

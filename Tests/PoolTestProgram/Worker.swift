@@ -1,0 +1,4 @@
+import PoolTestJobs
+import SwiftletPool
+
+func runWorkerOfTests() { WorkerProcess.runIfWorker(testJobs) }
