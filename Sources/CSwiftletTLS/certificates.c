@@ -26,10 +26,12 @@ static int answer_passphrase(char *buffer, int size, int is_writing, void *passp
   return count;
 }
 
-// The end of a PEM source is told as an error: no further begin of a block.
+// The end of a PEM source is told as an error: no further begin of a block; of a source of keys, in OpenSSL 3, as a form that
+// its decoders do not know.
 static bool is_at_end(void) {
   unsigned long code = ERR_peek_last_error();
-  bool is_end = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+  bool is_end = (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE) ||
+                (ERR_GET_LIB(code) == ERR_LIB_OSSL_DECODER && ERR_GET_REASON(code) == ERR_R_UNSUPPORTED);
   if (is_end) ERR_clear_error();
   return is_end;
 }

@@ -165,7 +165,9 @@ import Testing
                 let response = try client.get(url + "/moved")
                 #expect(response.text == page && response.headers[.contentEncoding] == "gzip")
                 #expect(try client.get(url + "/nowhere").status == .notFound)
-                #expect(try client.get(url + "/page.txt", headers: [.range: "bytes=2-5"]).text == "page")
+                // nginx gives ranges of what it does not code.
+                let range: HTTPFields = [.range: "bytes=2-5", .acceptEncoding: "identity"]
+                #expect(try client.get(url + "/page.txt", headers: range).text == "page")
                 #expect(try client.head(url + "/page.txt").bytes.isEmpty)
                 // It ends a connection after ten requests, while others are on their way.
                 let fibers = (0..<20).map { _ in

@@ -15,8 +15,6 @@ final class RunningProgram: @unchecked Sendable {
         let lines: [Line]
         let errors: String
         let seconds: Double
-        /// The most memory that it had at a time.
-        let peakBytes: Int
 
         var texts: [String] { lines.map(\.text) }
     }
@@ -27,7 +25,6 @@ final class RunningProgram: @unchecked Sendable {
     private let start = ContinuousClock.now
     private var unread = Data()
     private var hasBeenWaitedFor = false
-    private var peakBytes = 0
 
     /// - Parameter input: the path of a file or named pipe.
     init(
@@ -90,6 +87,13 @@ final class RunningProgram: @unchecked Sendable {
         }
     }
 
+    /// The most memory that it has had at a time, while it runs. (What wait4 tells begins with its starter's: exec keeps that.)
+    func peakKilobytes() throws -> Int {
+        let status = try String(contentsOfFile: "/proc/\(identifier)/status", encoding: .utf8)
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        return line.flatMap { Int($0.filter(\.isNumber)) } ?? 0
+    }
+
     func signal(_ number: CInt) { kill(identifier, number) }
 
     /// Reads to the end of its output, and waits for its own.
@@ -98,8 +102,7 @@ final class RunningProgram: @unchecked Sendable {
         while let line = nextLine() { lines.append(line) }
         let code = wait()
         return Outcome(
-            exitCode: code, lines: lines, errors: try String(contentsOf: errors, encoding: .utf8), seconds: seconds,
-            peakBytes: peakBytes)
+            exitCode: code, lines: lines, errors: try String(contentsOf: errors, encoding: .utf8), seconds: seconds)
     }
 
     /// Runs a program to its end.
@@ -114,9 +117,7 @@ final class RunningProgram: @unchecked Sendable {
     @discardableResult
     private func wait() -> CInt {
         var status: CInt = 0
-        var usage = rusage()
-        while wait4(identifier, &status, 0, &usage) < 0, errno == EINTR {}
-        peakBytes = usage.ru_maxrss * 1024
+        while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
         hasBeenWaitedFor = true
         let signal = status & 0x7f
         return signal == 0 ? status >> 8 & 0xff : 128 + signal

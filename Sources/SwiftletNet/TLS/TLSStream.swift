@@ -138,10 +138,12 @@
             try flushIfFree(until: deadline)
         }
 
-        /// Sends what a step of the reader has made, unless somebody is writing, who will do it.
+        /// Sends what a step of the reader has made, unless somebody is writing, who will do it, or nothing can be sent any
+        /// more: reading goes on then.
         func flushIfFree(until deadline: Deadline?) throws {
             while swiftlet_tls_has_output(machine), writing.tryAcquire() {
                 defer { writing.release() }
+                if isBrokenOff { return }
                 try flush(until: deadline)
             }
         }

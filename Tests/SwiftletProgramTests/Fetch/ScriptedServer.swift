@@ -63,6 +63,8 @@ final class ScriptedServer: Sendable {
                 let bytes = try connection.read(upTo: 65536)
                 if bytes.isEmpty { return }
                 unread += bytes
+                // A client that begins TLS is told in clear, as by other servers, that this is none (RFC 8446 5.1: type 22).
+                if unread[0] == 22 { return try connection.write("HTTP/1.1 400 Bad Request\r\n\r\n") }
                 end = unread.firstRange(of: Array("\r\n\r\n".utf8))
             }
             let head = String(decoding: unread[..<end!.lowerBound], as: UTF8.self)
