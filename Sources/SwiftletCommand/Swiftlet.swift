@@ -13,6 +13,8 @@ struct Swiftlet: ParsableCommand {
         subcommands: [Serve.self, Fetch.self, Compare.self, Run.self, MeasureMode.self])
 
     static func main() {
+        // A loop's descriptor must not take the number of a closed standard stream.
+        for number in 0...2 where fcntl(CInt(number), F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
         WorkerProcess.runIfWorker(BlockingGet.self, TaskGet.self)
         do {
             var command = try parseAsRoot()

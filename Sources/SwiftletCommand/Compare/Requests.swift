@@ -55,6 +55,7 @@ struct Requests {
         try EventLoopGroup.with { group in
             // A client a loop: its connections are then all opened where they are used.
             let clients = group.loops.map { _ in HTTPClient(configuration) }
+            defer { for client in clients { client.close() } }
             let fibers = (0..<count).map { number in
                 let index = number % clients.count
                 return group.loops[index].spawn { try check(clients[index].get(url)) }

@@ -47,14 +47,15 @@ struct Fetch: ParsableCommand {
     var timeout = Duration.seconds(30)
 
     @Option(
-        name: [.customShort("H"), .customLong("header")],
+        name: [.customShort("H"), .customLong("header")], parsing: .unconditionalSingleValue,
         help: "A field to send, as in 'Accept: text/html'. Repeatable.")
     var headers: [String] = []
 
     @Option(name: [.customShort("X"), .long], help: "The method. (default: GET; POST with --data)")
     var method: String?
 
-    @Option(name: .shortAndLong, help: "A body to send; as a form unless a Content-Type is given.")
+    @Option(
+        name: .shortAndLong, parsing: .unconditional, help: "A body to send; as a form unless a Content-Type is given.")
     var data: String?
 
     @Flag(inversion: .prefixedNo, help: "Follow redirects.")
@@ -77,9 +78,9 @@ struct Fetch: ParsableCommand {
 
     func validate() throws {
         if urls.isEmpty, input == nil { throw ValidationError("give URLs to fetch, or --input FILE") }
-        if concurrency < 1 { throw ValidationError("--concurrency must be at least 1") }
+        if !(1...1 << 20).contains(concurrency) { throw ValidationError("--concurrency must be 1 to \(1 << 20)") }
         if let perHost, perHost < 1 { throw ValidationError("--per-host must be at least 1") }
-        if let rate, !(rate > 0 && rate.isFinite) { throw ValidationError("--rate must be above 0") }
+        if let rate, !(1e-6...1e9).contains(rate) { throw ValidationError("--rate must be 0.000001 to 1000000000") }
         if retries < 0 { throw ValidationError("--retries must be at least 0") }
         if timeout <= .zero { throw ValidationError("--timeout must be above 0") }
         if resume, output == nil { throw ValidationError("--resume needs --output: the file of the interrupted run") }
@@ -110,6 +111,12 @@ struct Fetch: ParsableCommand {
             failsForStatus: fail, timeout: timeout)
     }
 
+    private func isSameFile(_ first: String, _ second: String) -> Bool {
+        var (one, other) = (stat(), stat())
+        return stat(first, &one) == 0 && stat(second, &other) == 0 && one.st_ino == other.st_ino
+            && one.st_dev == other.st_dev
+    }
+
     func run() throws {
         let needed = concurrency + 64
         let limit = Int(clamping: swiftlet_raise_descriptor_limit())
@@ -119,6 +126,9 @@ struct Fetch: ParsableCommand {
                 reason:
                     "--concurrency \(concurrency) needs \(needed) descriptors, and the limit is \(limit): see ulimit -n"
             )
+        }
+        if let input, let output, input != "-", isSameFile(input, output) {
+            throw Failure(code: Self.usageCode, reason: "--output \(output) is the file that --input reads")
         }
         let finished = resume ? try FetchedBefore(mending: output!) : nil
         let run = FetchRun(

@@ -111,7 +111,10 @@ struct FetchAttempt {
             return nil
         }
         let numbers = [1, 3, 4, 5, 6].compactMap { CInt(parts[$0]) }
-        guard numbers.count == 5 else { return nil }
+        // What a server says must not overflow what it is reckoned with.
+        guard numbers.count == 5, (1...31).contains(numbers[0]), (1970...9999).contains(numbers[1]),
+            (0...23).contains(numbers[2]), (0...59).contains(numbers[3]), (0...60).contains(numbers[4])
+        else { return nil }
         var moment = tm()
         moment.tm_mday = numbers[0]
         moment.tm_mon = CInt(month)

@@ -22,6 +22,7 @@ final class FetchRun {
             self.url = url
             self.target = target
             self.host = host
+            host.open += 1
         }
     }
 
@@ -95,7 +96,7 @@ final class FetchRun {
         display.cancel()
         if !isQuiet {
             FetchProgress().clear()
-            writeToStandardError(tally.summary(isInterrupted: isInterrupted))
+            writeToStandardError(tally.summary(isInterrupted: isInterrupted && failure == nil))
         }
         if let failure { throw failure }
         return isInterrupted ? 130 : tally.failures > 0 ? 1 : 0
@@ -188,7 +189,6 @@ final class FetchRun {
         job.fiber = nil
         job.host.running -= 1
         makeReady(job.host)
-        if job.host.isIdle { hosts[job.host.name] = nil }
     }
 
     // MARK: A try
@@ -203,6 +203,7 @@ final class FetchRun {
             if end.isRetryable, job.attempts <= retries, !isInterrupted {
                 rest(job, end.retryAfter)
             } else {
+                forget(job)
                 conclude(job.url, end.outcome, attempts: job.attempts)
             }
         } catch {
@@ -250,8 +251,15 @@ final class FetchRun {
 
     /// One that was begun gets a result; the others are as if they had not been read.
     private func cancelled(_ job: Job) {
+        forget(job)
         guard job.attempts > 0 else { return close() }
         conclude(job.url, .error(.cancelled, "interrupted"), attempts: job.attempts)
+    }
+
+    /// A host is kept while any of its URLs is open, also while that rests: its limit counts for all of them.
+    private func forget(_ job: Job) {
+        job.host.open -= 1
+        if job.host.open == 0, hosts[job.host.name] === job.host { hosts[job.host.name] = nil }
     }
 
     private func close() {
@@ -307,12 +315,12 @@ final class FetchHost<Job> {
     let name: String
     var waiting = FirstInFirstOut<Job>()
     var running = 0
+    /// Its URLs that have no result yet.
+    var open = 0
     /// It is among those that may begin one.
     var isReady = false
 
     init(_ name: String) { self.name = name }
-
-    var isIdle: Bool { running == 0 && waiting.isEmpty && !isReady }
 }
 
 /// A queue that takes from its front without moving the rest each time.

@@ -32,7 +32,12 @@ final class FetchedBefore {
     /// Reads a file of results. Lines that are torn, or tell of a failure, are taken out of it: those URLs are fetched again.
     ///
     /// The file is replaced as a whole, so that a second interruption finds it as it was or mended. There may be none yet.
-    init(mending path: String) throws {
+    /// A whole line that is no result means that the file is another's: it stays as it is.
+    init(mending name: String) throws {
+        // The file itself is replaced, not a link to it.
+        let resolved = realpath(name, nil)
+        defer { free(resolved) }
+        let path = resolved.map { String(cString: $0) } ?? name
         guard let file = fopen(path, "r") else {
             if errno == ENOENT { return }
             throw Self.failure("--output \(path) cannot be read")
@@ -47,7 +52,7 @@ final class FetchedBefore {
         var kept = 0
         while case let count = getline(&memory, &capacity, file), count > 0 {
             let bytes = UnsafeRawBufferPointer(start: memory, count: count)
-            if bytes.last == UInt8(ascii: "\n"), note(bytes) {
+            if bytes.last == UInt8(ascii: "\n"), try note(bytes, of: path) {
                 if let copy, fwrite(memory, 1, count, copy) != count {
                     throw Self.failure("\(mended) cannot be written")
                 }
@@ -58,7 +63,10 @@ final class FetchedBefore {
         }
         guard let finished = copy else { return }
         copy = nil
-        let isWritten = fflush(finished) == 0 && fsync(fileno(finished)) == 0
+        var original = stat()
+        let isWritten =
+            fflush(finished) == 0 && fstat(fileno(file), &original) == 0
+            && fchmod(fileno(finished), original.st_mode & 0o7777) == 0 && fsync(fileno(finished)) == 0
         guard fclose(finished) == 0, isWritten, rename(mended, path) == 0 else {
             let failure = Self.failure("\(mended) cannot be written")
             unlink(mended)
@@ -75,16 +83,19 @@ final class FetchedBefore {
     }
 
     /// Counts a line that tells of an answer.
-    private func note(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    private func note(_ bytes: UnsafeRawBufferPointer, of path: String) throws -> Bool {
+        let line: Line
         do {
-            let line = try JSONDecoder().decode(Line.self, from: Data(bytes))
-            guard line.error == nil else { return false }
-            counts[Key(line.url), default: 0] += 1
-            total += 1
-            return true
+            line = try JSONDecoder().decode(Line.self, from: Data(bytes))
         } catch {
-            return false  // torn
+            throw Failure(
+                code: Fetch.usageCode,
+                reason: "--output \(path) has lines that are no results of fetch: --resume leaves it as it is")
         }
+        guard line.error == nil else { return false }
+        counts[Key(line.url), default: 0] += 1
+        total += 1
+        return true
     }
 
     /// A copy of the file's beginning.

@@ -7,7 +7,7 @@ import SwiftletHTTP
 struct SlowAnswer: ParsableArguments {
     @Option(
         parsing: .unconditional,
-        help: "How long each answer takes, such as 3s or 500ms. (default: 3s; none for files)",
+        help: "How long each answer takes, such as 3s or 500ms. (default: 3s; none for files or with --slow-body)",
         transform: parseDuration)
     var delay: Duration?
 
@@ -36,7 +36,7 @@ struct SlowAnswer: ParsableArguments {
 
     /// Makes all answers of a server late, and some of them errors.
     func slowDown(_ server: HTTPServer, defaultDelay: Duration) {
-        let (delay, jitter, errorRate) = (delay ?? defaultDelay, jitter, errorRate)
+        let (delay, jitter, errorRate) = (delay ?? (slowBody > .zero ? .zero : defaultDelay), jitter, errorRate)
         guard delay + jitter > .zero || errorRate > 0 else { return }
         server.use { (request, next) throws in
             let more = jitter * Double.random(in: 0...1)
@@ -56,13 +56,20 @@ struct SlowAnswer: ParsableArguments {
         let slowBody = slowBody
         return .stream(length: count, contentType: type) { (body: HTTPServerResponse.Writer) throws in
             // A hundred pieces look even enough; a large body is sent in pieces that fit into memory.
-            let pieces = max(slowBody == .zero ? 1 : min(count, 100), (count + 65535) / 65536)
+            let pieces = max(1, slowBody == .zero ? 1 : min(count, 100), (count + 65535) / 65536)
+            let block = (0..<min(count, 65536) + pattern.count).map { pattern[$0 % pattern.count] }
             let start = ContinuousClock.now
             var sent = 0
-            for number in 1...max(pieces, 1) {
-                if slowBody > .zero { try sleep(slowBody * number / pieces - (ContinuousClock.now - start)) }
+            for number in 1...pieces {
+                // A client that takes all at once must not keep others from theirs.
+                if slowBody > .zero {
+                    try sleep(slowBody * number / pieces - (ContinuousClock.now - start))
+                } else {
+                    try yield()
+                }
                 let end = count / pieces * number + count % pieces * number / pieces
-                try body.write((sent..<end).map { pattern[$0 % pattern.count] })
+                let phase = sent % pattern.count
+                try body.write(Array(block[phase..<phase + end - sent]))
                 sent = end
             }
         }

@@ -75,6 +75,7 @@ public struct HTTPRequestBody: Sendable, ExpressibleByArrayLiteral {
     ///
     /// - Parameters:
     ///   - length: how many bytes there will be; `nil` sends chunks.
+    ///   - contentType: what the server is told that they are.
     ///   - isRepeatable: calling the function again gives the same, so that the request may be sent again where its rules
     ///     allow that.
     ///   - produce: writes the body. What it throws ends the request.

@@ -52,7 +52,11 @@ public struct MultipartForm: Sendable {
 
     /// Adds a file, which is read while it is sent. Its length is taken now.
     ///
-    /// - Parameter fileName: what the server is told; `nil` is the last part of the path.
+    /// - Parameters:
+    ///   - name: of the field.
+    ///   - path: where the file is.
+    ///   - fileName: what the server is told; `nil` is the last part of the path.
+    ///   - contentType: what the server is told that the file is.
     /// - Throws: `HTTPFileError`.
     public mutating func appendFile(
         _ name: String, path: String, fileName: String? = nil, contentType: String? = "application/octet-stream"

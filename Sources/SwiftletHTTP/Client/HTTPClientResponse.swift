@@ -47,7 +47,9 @@ public struct HTTPClientResponse: Sendable, CustomStringConvertible {
 
     /// The body as a value.
     ///
-    /// - Parameter checksContentType: refuses what is not declared as JSON, such as an error page.
+    /// - Parameters:
+    ///   - type: of the value.
+    ///   - checksContentType: refuses what is not declared as JSON, such as an error page.
     /// - Throws: `HTTPContentTypeError`; `DecodingError`.
     public func json<Value: Decodable>(
         _ type: Value.Type = Value.self, checksContentType: Bool = true

@@ -15,8 +15,10 @@ public final class Compressor {
 
     /// Makes an encoder for one body.
     ///
-    /// - Parameter level: how hard to try: for gzip and deflate 1 to 9, for br 0 to 11, for zstd 1 to 19; others are taken
-    ///   for the nearest. `nil` takes what suits answers made on the fly: 6, 4 and 3.
+    /// - Parameters:
+    ///   - coding: how the body is coded.
+    ///   - level: how hard to try: for gzip and deflate 1 to 9, for br 0 to 11, for zstd 1 to 19; others are taken for the
+    ///     nearest. `nil` takes what suits answers made on the fly: 6, 4 and 3.
     /// - Throws: `CompressionError.unsupported`; `.outOfMemory`.
     public init(_ coding: ContentCoding, level: Int? = nil) throws(CompressionError) {
         self.coding = coding
@@ -38,7 +40,10 @@ public final class Compressor {
 
     /// Codes a piece and appends what comes out, which may be nothing yet.
     ///
-    /// - Parameter flushes: everything up to here can be decoded from the output so far; it costs some bytes.
+    /// - Parameters:
+    ///   - piece: what is coded.
+    ///   - output: what comes out is appended to it.
+    ///   - flushes: everything up to here can be decoded from the output so far; it costs some bytes.
     /// - Throws: `CompressionError`.
     public func encode(
         _ piece: [UInt8], into output: inout [UInt8], flushes: Bool = false

@@ -46,7 +46,10 @@ public final class Decompressor {
     ///
     /// With all of a piece taken, and no more output than that, another call without input gives no more: give the next
     /// piece. When the output is full there may be more: call again, with what is left of the piece.
-    /// - Parameter count: how many bytes to append at most.
+    /// - Parameters:
+    ///   - piece: what is decoded.
+    ///   - output: what comes out is appended to it.
+    ///   - count: how many bytes to append at most.
     /// - Returns: how many bytes of the piece were taken.
     /// - Throws: `CompressionError`.
     public func decode(

@@ -19,7 +19,9 @@ extension CookieJar {
 
     /// Writes the cookies to a file that only its owner may read. It replaces an older file at once or not at all.
     ///
-    /// - Parameter includesSession: also those that end with the session.
+    /// - Parameters:
+    ///   - path: where the file is.
+    ///   - includesSession: also those that end with the session.
     /// - Throws: `HTTPFileError`.
     public func save(to path: String, includesSession: Bool = true) throws {
         let saved = cookies.filter { includesSession || $0.expires != nil }.map { cookie in

@@ -34,7 +34,9 @@ public struct HTTPCookie: Sendable, Hashable {
 
     /// Reads the value of a Set-Cookie field, as leniently as browsers do (RFC 6265, 5.2).
     ///
-    /// - Parameter now: seconds since 1970, from which Max-Age counts.
+    /// - Parameters:
+    ///   - field: the value of the field.
+    ///   - now: seconds since 1970, from which Max-Age counts.
     /// - Returns: `nil` if it has no name, or control characters.
     public init?(parsing field: String, now: Int64) {
         var parts = field.utf8.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)

@@ -1,4 +1,4 @@
-/// Sends the parts of one message. Handed out by ``WebSocket/sendMessage(_:_:)``; used by one stack at a time.
+/// Sends the parts of one message. Handed out by `WebSocket.sendMessage(_:_:)`; used by one stack at a time.
 public final class MessageWriter: @unchecked Sendable {
     private let kind: WebSocket.Kind
     private let writer: FrameWriter

@@ -97,8 +97,8 @@ public final class WebSocket: @unchecked Sendable {
     /// Waits for the next part of a message: what has come of it, of whatever length the whole may be.
     ///
     /// Cancellation: ends the wait; nothing is lost.
-    /// - Returns: `nil` as with ``receive()``.
-    /// - Throws: what ``receive()`` throws.
+    /// - Returns: `nil` as with `receive()`.
+    /// - Throws: what `receive()` throws.
     public func receivePart() throws -> MessagePart? { try reader.receivePart() }
 
     // MARK: Sending

@@ -174,7 +174,9 @@ extension HTTPRouting {
     /// Sets the answer to a status that was thrown as `HTTPAbort`, by a handler or by the server itself (404, 405, 413 and
     /// so on). Flask's `errorhandler(404)`.
     ///
-    /// - Parameter page: makes the answer; its status is that of the abort unless it sets another.
+    /// - Parameters:
+    ///   - status: that of the abort.
+    ///   - page: makes the answer; its status is that of the abort unless it sets another.
     public func errorPage(
         _ status: HTTPResponse.Status,
         _ page: @escaping @Sendable (HTTPServerRequest, HTTPAbort) throws -> HTTPServerResponse

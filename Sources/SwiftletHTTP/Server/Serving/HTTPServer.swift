@@ -117,7 +117,9 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
     /// Runs something beside the server, in a fiber of its first loop: what a handler begins and does not wait for. It is
     /// cancelled when the server stops and no request is under way any more. Does nothing when the server does not run.
     ///
-    /// - Parameter name: how reports call it. Its error is reported.
+    /// - Parameters:
+    ///   - name: how reports call it.
+    ///   - body: what runs. Its error is reported.
     public func spawnBackground(name: String, _ body: @escaping @Sendable () throws -> Void) {
         guard let worker = running.withLock({ $0?.workers[0] }) else { return }
         worker.loop.spawn { worker.spawnBackground(name: name, body) }

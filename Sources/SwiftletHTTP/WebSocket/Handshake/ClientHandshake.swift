@@ -84,6 +84,7 @@ extension HTTPClient {
     /// - Parameters:
     ///   - url: begins with `ws://`, `wss://` (or `http`, `https`), or is relative to the client's base URL.
     ///   - headers: further fields of the handshake, such as Origin.
+    ///   - configuration: the settings of the socket.
     /// - Throws: `WebSocketError.refused`, `.invalidHandshake`, `.invalidURL`; `HTTPURLError`; `HTTPClientError`;
     ///   `CancellationError`.
     public func webSocket(

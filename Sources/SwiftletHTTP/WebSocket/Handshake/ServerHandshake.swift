@@ -81,9 +81,12 @@ extension WebSocket.Compression {
 extension HTTPServerResponse {
     /// Answers a request by opening a WebSocket, or by saying why not (426, 400, 403).
     ///
-    /// - Parameter handler: plain synchronous code, in the connection's fiber. When it returns, the socket says goodbye;
-    ///   if it throws, the error is reported and the goodbye has code 1011. When the server stops, the socket is closed
-    ///   with code 1001.
+    /// - Parameters:
+    ///   - request: the request that asks for it.
+    ///   - configuration: the settings of the socket.
+    ///   - handler: plain synchronous code, in the connection's fiber. When it returns, the socket says goodbye; if it
+    ///     throws, the error is reported and the goodbye has code 1011. When the server stops, the socket is closed with
+    ///     code 1001.
     public static func webSocket(
         _ request: HTTPServerRequest, configuration: WebSocket.Configuration = .init(),
         handler: @escaping @Sendable (WebSocket) throws -> Void
@@ -140,7 +143,10 @@ extension HTTPRouting {
     /// }
     /// ```
     ///
-    /// - Parameter handler: as with `HTTPServerResponse.webSocket`.
+    /// - Parameters:
+    ///   - path: where the WebSocket is.
+    ///   - configuration: the settings of the socket.
+    ///   - handler: as with `HTTPServerResponse.webSocket`.
     public func webSocket(
         _ path: String, configuration: WebSocket.Configuration = .init(),
         handler: @escaping @Sendable (WebSocket) throws -> Void
