@@ -37,7 +37,7 @@ extension Server {
         let folder = try makeFolder("mariadb")
         let port = try freePort()
         chmod(folder, 0o777)
-        let user = getuid() == 0 ? ["--user=mysql"] : []
+        let user = getuid() == 0 ? ["--user=root"] : []
         try run(
             ["mariadb-install-db", "--datadir=\(folder)/data", "--auth-root-authentication-method=normal"] + user,
             log: folder + "/install")

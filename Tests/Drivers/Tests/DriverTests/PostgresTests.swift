@@ -6,7 +6,7 @@ import Testing
 
 extension DriverTests {
     @Test func twoHundredQueriesOfLibpqTakeTheTimeOfOne() throws {
-        _ = report
+        try prepare(Postgres.server)
         try EventLoop.run(takesOver: false) {
             let connections = try FiberGroup().map(0..<200) { _ in try Postgres() }
             let time = try inFibers(
@@ -17,7 +17,7 @@ extension DriverTests {
     }
 
     @Test func soDoTheyInTasks() throws {
-        _ = report
+        try prepare(Postgres.server)
         try EventLoop.run(takesOver: false) { () async throws -> Void in
             let loop = try EventLoop.current
             let connections = try await withThrowingTaskGroup(of: Postgres.self) { group in
@@ -40,7 +40,7 @@ extension DriverTests {
     }
 
     @Test func aQueryThatIsCancelledFailsAndTheOthersGoOn() throws {
-        _ = report
+        try prepare(Postgres.server)
         try EventLoop.run(takesOver: false) {
             let first = try Postgres()
             let second = try Postgres()
@@ -54,7 +54,7 @@ extension DriverTests {
 
     /// 64 fibers on one thread against 64 threads, in turns.
     @Test func fibersQueryAsOftenAsThreads() throws {
-        _ = report
+        try prepare(Postgres.server)
         let count = 64
         let length = Duration.milliseconds(800)
         let connections = try EventLoop.run(takesOver: false) {
