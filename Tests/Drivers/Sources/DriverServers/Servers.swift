@@ -16,7 +16,7 @@ extension Server {
             asUser(
                 "postgres",
                 [
-                    programs + "/bin/postgres", "-D", data, "-p", "\(port)", "-k", "", "-h", "127.0.0.1",
+                    programs + "/bin/postgres", "-D", data, "-p", "\(port)", "-k", folder, "-h", "127.0.0.1",
                     "-c", "max_connections=300", "-c", "fsync=off", "-c", "shared_buffers=64MB",
                 ])
         ).waitUntilItListens()

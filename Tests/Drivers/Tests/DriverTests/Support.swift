@@ -37,13 +37,16 @@ struct DriverError: Error, CustomStringConvertible {
 
 /// A connection of plain libpq.
 final class Postgres: @unchecked Sendable {
+    enum Transport { case tcp, unix }
+
     static let server = Result { try Server.postgres() }
 
     private let connection: OpaquePointer
 
-    init() throws {
-        let port = try Self.server.get().port
-        connection = PQconnectdb("hostaddr=127.0.0.1 port=\(port) user=postgres dbname=postgres sslmode=disable")!
+    init(through transport: Transport = .tcp) throws {
+        let server = try Self.server.get()
+        let host = transport == .tcp ? "hostaddr=127.0.0.1" : "host=\(server.folder)"
+        connection = PQconnectdb("\(host) port=\(server.port) user=postgres dbname=postgres sslmode=disable")!
         guard PQstatus(connection) == CONNECTION_OK else {
             throw DriverError(description: String(cString: PQerrorMessage(connection)))
         }
