@@ -32,10 +32,10 @@ public final class Server: Sendable {
         while waitpid(shell, &status, 0) < 0, errno == EINTR {}
     }
 
-    /// Waits until somebody listens on the port.
-    func waitUntilItListens() throws -> Server {
+    /// Waits until somebody listens on the port, and a program that asks the server ends well.
+    func waitUntilItListens(asking question: [String]? = nil) throws -> Server {
         for _ in 0..<500 {
-            if Self.isListening(port) { return self }
+            if Self.isListening(port), question.map({ (try? Self.run($0)) != nil }) ?? true { return self }
             usleep(20_000)
         }
         throw ServerError("nothing listens on port \(port); see \(folder)/log")

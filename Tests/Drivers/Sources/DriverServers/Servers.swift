@@ -19,7 +19,7 @@ extension Server {
                     programs + "/bin/postgres", "-D", data, "-p", "\(port)", "-k", folder, "-h", "127.0.0.1",
                     "-c", "max_connections=300", "-c", "fsync=off", "-c", "shared_buffers=64MB",
                 ])
-        ).waitUntilItListens()
+        ).waitUntilItListens(asking: [programs + "/bin/pg_isready", "-q", "-h", "127.0.0.1", "-p", "\(port)"])
     }
 
     public static func redis() throws -> Server {
