@@ -84,7 +84,8 @@ static int wait_for_any(const void *stack, const struct pollfd *wanted, nfds_t c
   }
   if (real == 0 && signals < 0) return interpose_wait(stack, -1, false, deadline, false);
   if (real == 1 && signals < 0) {
-    short events = wanted[last].events;
+    // These are told whether they are asked for or not: poll(2). libpq asks.
+    short events = wanted[last].events & ~(POLLERR | POLLHUP | POLLNVAL);
     if ((events & POLLIN) && !(events & ~(reading | POLLRDHUP)))
       return interpose_wait(stack, wanted[last].fd, false, deadline, false);
     if ((events & writing) && !(events & ~writing)) return interpose_wait(stack, wanted[last].fd, true, deadline, false);

@@ -32,10 +32,10 @@ public final class Server: Sendable {
         while waitpid(shell, &status, 0) < 0, errno == EINTR {}
     }
 
-    /// Waits until somebody listens on the port.
-    func waitUntilItListens() throws -> Server {
+    /// Waits until somebody listens on the port, and a program that asks the server ends well.
+    func waitUntilItListens(asking question: [String]? = nil) throws -> Server {
         for _ in 0..<500 {
-            if Self.isListening(port) { return self }
+            if Self.isListening(port), question.map({ (try? Self.run($0)) != nil }) ?? true { return self }
             usleep(20_000)
         }
         throw ServerError("nothing listens on port \(port); see \(folder)/log")
@@ -88,10 +88,18 @@ public final class Server: Sendable {
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0o666)
         posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
         if let input { posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO) }
+        // A thread of libdispatch blocks all signals: what it starts would not see the one that ends it.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         let words = command.map { strdup($0) }
         defer { for word in words { free(word) } }
         var process: pid_t = 0
-        let status = posix_spawnp(&process, command[0], &actions, nil, words + [nil], environ)
+        let status = posix_spawnp(&process, command[0], &actions, &attributes, words + [nil], environ)
         guard status == 0 else { throw ServerError("cannot start \(command[0]): errno \(status)") }
         return process
     }

@@ -16,10 +16,10 @@ extension Server {
             asUser(
                 "postgres",
                 [
-                    programs + "/bin/postgres", "-D", data, "-p", "\(port)", "-k", "", "-h", "127.0.0.1",
+                    programs + "/bin/postgres", "-D", data, "-p", "\(port)", "-k", folder, "-h", "127.0.0.1",
                     "-c", "max_connections=300", "-c", "fsync=off", "-c", "shared_buffers=64MB",
                 ])
-        ).waitUntilItListens()
+        ).waitUntilItListens(asking: [programs + "/bin/pg_isready", "-q", "-h", "127.0.0.1", "-p", "\(port)"])
     }
 
     public static func redis() throws -> Server {
@@ -37,7 +37,7 @@ extension Server {
         let folder = try makeFolder("mariadb")
         let port = try freePort()
         chmod(folder, 0o777)
-        let user = getuid() == 0 ? ["--user=mysql"] : []
+        let user = getuid() == 0 ? ["--user=root"] : []
         try run(
             ["mariadb-install-db", "--datadir=\(folder)/data", "--auth-root-authentication-method=normal"] + user,
             log: folder + "/install")

@@ -32,7 +32,7 @@ private final class MariaDB {
 extension DriverTests {
     @Test(.enabled(if: Server.hasMariaDB, "the server of MariaDB is not installed"))
     func queriesOfLibmariadbTakeTheTimeOfOne() throws {
-        _ = report
+        try prepare(MariaDB.server)
         try EventLoop.run(takesOver: false) {
             let connections = try FiberGroup().map(0..<50) { _ in try MariaDB() }
             let time = try inFibers(

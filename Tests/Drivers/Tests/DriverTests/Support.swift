@@ -12,6 +12,13 @@ struct DriverTests {}
 /// What all of them call libc by.
 let report = patchAll()
 
+/// Patches, and starts a server before the loop runs: an initializer of a global that parks would stop the fibers that read
+/// the global meanwhile.
+func prepare(_ server: Result<Server, any Error>) throws {
+    _ = report
+    _ = try server.get()
+}
+
 /// Runs the bodies side by side in fibers, and answers how long they took. Each must have parked.
 func inFibers(_ bodies: [() throws -> Void]) throws -> Duration {
     let loop = try EventLoop.current
@@ -30,13 +37,16 @@ struct DriverError: Error, CustomStringConvertible {
 
 /// A connection of plain libpq.
 final class Postgres: @unchecked Sendable {
+    enum Transport { case tcp, unix }
+
     static let server = Result { try Server.postgres() }
 
     private let connection: OpaquePointer
 
-    init() throws {
-        let port = try Self.server.get().port
-        connection = PQconnectdb("hostaddr=127.0.0.1 port=\(port) user=postgres dbname=postgres sslmode=disable")!
+    init(through transport: Transport = .tcp) throws {
+        let server = try Self.server.get()
+        let host = transport == .tcp ? "hostaddr=127.0.0.1" : "host=\(server.folder)"
+        connection = PQconnectdb("\(host) port=\(server.port) user=postgres dbname=postgres sslmode=disable")!
         guard PQstatus(connection) == CONNECTION_OK else {
             throw DriverError(description: String(cString: PQerrorMessage(connection)))
         }
