@@ -200,7 +200,8 @@ struct FetchTests {
         let again = try await RunningProgram.run(
             "swiftlet", "fetch", "--input", list.path, "-o", output.path, "-c", "8", "--timeout", "1s", "--resume")
         #expect(again.exitCode == 1)  // for /never
-        #expect(server.total - asked == missing)
+        // Those that were under way at the end may still have been asked for then.
+        #expect((missing...missing + 8).contains(server.total - asked))
         let after = try Result.all(try output.lines())
         #expect(after.count == 151)
         #expect(after.filter { $0.error != nil }.map(\.url) == [server.url("/never")])
@@ -255,9 +256,9 @@ struct FetchTests {
 
     @Test(arguments: [
         ([], "give URLs to fetch, or --input FILE"),
-        (["-c", "0", "http://a/"], "--concurrency must be at least 1"),
+        (["-c", "0", "http://a/"], "--concurrency must be 1 to"),
         (["--per-host", "-1", "http://a/"], "--per-host must be at least 1"),
-        (["--rate", "0", "http://a/"], "--rate must be above 0"),
+        (["--rate", "0", "http://a/"], "--rate must be 0.000001 to"),
         (["--timeout", "5", "http://a/"], "a duration is a number with its unit"),
         (["-H", "nonsense", "http://a/"], "--header 'nonsense' is no field"),
         (["-X", "GE T", "http://a/"], "--method 'GE T' is no method"),
@@ -265,7 +266,7 @@ struct FetchTests {
         (["--input", "/none/such"], "--input /none/such cannot be read: No such file"),
         (["-o", "/none/such", "http://a/"], "--output /none/such cannot be written"),
         (["--save", "/none/such", "http://a/"], "--save /none/such is no directory"),
-        (["-c", "2000000000", "http://a/"], "needs 2000000064 descriptors"),
+        (["-c", "2000000000", "http://a/"], "--concurrency must be 1 to"),
     ])
     func `Bad usage: one line and exit code 2`(arguments: [String], reason: String) async throws {
         let outcome = try await onThread { try RunningProgram("swiftlet", ["fetch"] + arguments).finish() }

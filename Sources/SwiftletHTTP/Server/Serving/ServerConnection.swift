@@ -194,7 +194,7 @@ final class ServerConnection {
         } catch let error as SocketError where error.isDisconnection || error.reason == .closed {
             // Peers come and go.
         } catch {
-            try checkCancellation()
+            if error is CancellationError { try checkCancellation() }
             Report(.handlerError, "what took over the connection of \(request.path) threw \(error)").post()
         }
     }

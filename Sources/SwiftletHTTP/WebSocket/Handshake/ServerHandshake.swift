@@ -129,7 +129,11 @@ extension WebSocket {
     fileprivate func endHandler(_ error: any Error) throws {
         if reader.ending != nil || writer.ending != nil, error is WebSocketError || error is SocketError { return }
         if error is CancellationError { try checkCancellation() }
-        try close(.internalError)
+        do {
+            try close(.internalError)
+        } catch {
+            drop()  // the peer has gone; what the handler threw is still told
+        }
         throw error
     }
 }
