@@ -42,7 +42,7 @@ import Testing
                     }
                     if swiftlet_stack_count(currentThread()).live != 0 { exit(3) }
                 }
-                for _ in 0..<10 {
+                for _ in 0..<3 {
                     try turn(tally)
                     made += 10
                 }

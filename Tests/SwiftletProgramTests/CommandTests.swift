@@ -79,7 +79,9 @@ struct CommandTests {
             #expect(row.requests == 20 && row.delayS == 0.25)
             // The serial one is scaled from three requests; 8 processes make three rounds.
             let expected = row.mode == "serial" ? 5 : row.mode == "processes" ? 0.75 : 0.25
-            #expect(row.wallS >= expected && row.wallS < expected * 1.5 + 0.5, "\(row)")
+            // Debug builds need some time to start 8 processes.
+            let start = row.mode.hasPrefix("processes") ? 0.5 : 0
+            #expect(row.wallS >= expected && row.wallS < expected * 1.5 + start, "\(row)")
             #expect(row.cpuS > 0 && row.cpuS < 1, "\(row)")
             #expect(row.peakRssBytes > 1_000_000 && row.peakRssBytes < 200_000_000, "\(row)")
         }

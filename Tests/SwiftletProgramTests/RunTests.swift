@@ -6,14 +6,14 @@ import Testing
 struct RunTests {
     @Test
     func `Sleeps of libc become cooperative without linking`() async throws {
-        let plain = try await RunningProgram.run("PreloadProgram", "5")
+        let plain = try await RunningProgram.run("PreloadProgram", "20")
         #expect(plain.exitCode == 0)
-        // One after the other; the watchdog's question ends each after its 100 ms.
-        #expect(try #require(plain.texts.first.flatMap { Int($0) }) >= 450)
+        // One after the other.
+        #expect(try #require(plain.texts.first.flatMap { Int($0) }) >= 1000)
         let path = RunningProgram.folder.appendingPathComponent("PreloadProgram").path
         let patched = try await RunningProgram.run("swiftlet", "run", "--", path, "100")
         #expect(patched.exitCode == 0, "\(patched.errors)")
-        #expect(try (200..<2000).contains(#require(patched.texts.first.flatMap { Int($0) })))
+        #expect(try (50..<1000).contains(#require(patched.texts.first.flatMap { Int($0) })))
     }
 
     @Test
