@@ -64,9 +64,7 @@ void swiftlet_backtrace_permit(void) {
   pthread_sigmask(SIG_UNBLOCK, &asked, NULL);
 }
 
-int swiftlet_backtrace_of_thread(int kernel_id, void **frames, int capacity) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, install);
+static int ask_thread(int kernel_id, void **frames, int capacity) {
   unsigned request = atomic_fetch_add(&slot.request, 1) + 1;
   atomic_store(&slot.wanted_thread, kernel_id);
   if (swiftlet_signal_thread(kernel_id, SIGURG) != 0) return 0;
@@ -82,6 +80,16 @@ int swiftlet_backtrace_of_thread(int kernel_id, void **frames, int capacity) {
   int skip = slot.count > 2 ? 2 : 0, count = slot.count - skip;
   if (count > capacity) count = capacity;
   memcpy(frames, slot.frames + skip, (size_t)count * sizeof *frames);
+  return count;
+}
+
+int swiftlet_backtrace_of_thread(int kernel_id, void **frames, int capacity) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  // there is one slot
+  pthread_once(&once, install);
+  pthread_mutex_lock(&lock);
+  int count = ask_thread(kernel_id, frames, capacity);
+  pthread_mutex_unlock(&lock);
   return count;
 }
 

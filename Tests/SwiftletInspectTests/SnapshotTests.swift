@@ -60,7 +60,7 @@ import Testing
             let snapshot = try await toThread { try connectToSelf().look(stacks: true) }
             let told = try snapshot.coroutine(named: "second-13")
             let task = try #require(snapshot.coroutines.first { $0.identity == told.waitsFor.first })
-            #expect(task.kind == "task" && told.wait.hasPrefix("a lock held by at 0x"))
+            #expect(task.kind == "task" && told.wait.hasPrefix("a lock held by task at 0x"))
             #expect(try snapshot.functions(of: task).contains { $0.contains("blockingSleep") })
             holder.cancel()
             _ = try? await holder.value

@@ -135,7 +135,8 @@ struct InspectTests {
             outcome.texts.count {
                 $0.contains("fiber at InspectProgram/Scenes.swift:") && $0.contains("waits for a timer")
             } == 3000)
-        #expect(outcome.texts.contains("3,000 coroutines at the same place:"))
+        // All wait at one place; where they came from differs for one or two.
+        #expect(outcome.texts.count { $0.contains("SwiftletLoop.sleep(Swift.Duration)") } < 10)
         program.signal(SIGKILL)
     }
 
@@ -210,8 +211,8 @@ struct InspectTests {
         try await onThread {
             let screen = try PseudoTerminal("swiftlet", ["top", "\(identifier)", "--interval", "200ms"])
             try screen.waitFor("sleeper")
-            screen.type("/owner\r")
-            try screen.waitFor("filter 'owner'")
+            screen.type("/a lock held\r")
+            try screen.waitFor("filter 'a lock held'")
             screen.type("\r")
             try screen.waitFor("spawned at InspectProgram/Scenes.swift:")
             try screen.waitFor("OwnedLock")

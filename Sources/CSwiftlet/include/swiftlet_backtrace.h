@@ -9,7 +9,7 @@
 void swiftlet_backtrace_permit(void);
 
 /// Interrupts the thread and stores what it is executing; answers how many frames, 0 when it did not answer in
-/// 100 ms. One caller at a time. Uses SIGURG, whose default is to be ignored.
+/// 100 ms. Uses SIGURG, whose default is to be ignored.
 int swiftlet_backtrace_of_thread(int kernel_id, void **frames, int capacity);
 
 /// The caller's own frames by the chain of frame pointers: quick, and ends early in code without them.

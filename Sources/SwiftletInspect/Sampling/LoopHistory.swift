@@ -25,10 +25,18 @@ struct LoopHistory {
             return
         }
         samples.append(sample)
-        guard samples.count > Self.most else { return }
-        // The older, the coarser.
-        let old = samples.count / 2
-        samples = samples[..<old].enumerated().filter { $0.offset % 2 == 0 }.map(\.element) + samples[old...]
+        if samples.count > Self.most { thinOut(at: sample.time) }
+    }
+
+    /// The older, the coarser: what lies between two samples is at most a 64th of their age, or what came at once.
+    private mutating func thinOut(at now: UInt64) {
+        var kept = [samples[0]]
+        for (sample, next) in zip(samples.dropFirst(), samples.dropFirst(2))
+        where next.time - kept[kept.count - 1].time > (now - next.time) / 64 {
+            kept.append(sample)
+        }
+        kept.append(samples[samples.count - 1])
+        samples = kept
     }
 
     /// How long ago something began, by a counter that it raised: at least.

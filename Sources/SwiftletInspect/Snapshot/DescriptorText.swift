@@ -16,22 +16,30 @@ enum DescriptorText {
     }
 
     /// The same without what tells one connection from its siblings: for groups.
-    static func sort(of number: CInt) -> String {
+    ///
+    /// - Parameter listening: the addresses at which this process listens: what comes from there was accepted.
+    static func sort(of number: CInt, listening: Set<String>) -> String {
         var status = stat()
         guard fstat(number, &status) == 0 else { return "closed" }
         guard status.st_mode & S_IFMT == S_IFSOCK else { return describe(number) }
-        let (family, kind) = (familyName(number), isListening(number) ? " listener" : "")
-        if kind.isEmpty, let peer = address(number, getpeername) {
-            // Of the two ends the one with the lower port is the server's.
-            let mine = address(number, getsockname)
-            let (myPort, peerPort) = (port(mine ?? ""), port(peer))
-            return myPort != 0 && myPort < peerPort
-                ? "\(family) connections accepted at \(mine!)" : "\(family) connections to \(peer)"
-        }
-        return "\(family)\(kind) \(address(number, getsockname) ?? "unnamed")"
+        let family = familyName(number)
+        let mine = address(number, getsockname) ?? "unnamed"
+        if isListening(number) { return "\(family) listener \(mine)" }
+        guard let peer = address(number, getpeername) else { return "\(family) \(mine), not connected" }
+        return listening.contains(mine) || listening.contains(wildcard(mine))
+            ? "\(family) connections accepted at \(mine)" : "\(family) connections to \(peer)"
     }
 
-    private static func port(_ address: String) -> Int { address.split(separator: ":").last.flatMap { Int($0) } ?? 0 }
+    /// The address at which the socket listens, if it does.
+    static func listeningAddress(of number: CInt) -> String? {
+        isListening(number) ? address(number, getsockname) : nil
+    }
+
+    /// The same port of any address.
+    private static func wildcard(_ address: String) -> String {
+        let port = address.split(separator: ":").last ?? ""
+        return address.hasPrefix("[") ? "[::]:\(port)" : "0.0.0.0:\(port)"
+    }
 
     private static func describeSocket(_ number: CInt) -> String {
         let family = familyName(number)

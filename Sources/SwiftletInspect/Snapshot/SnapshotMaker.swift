@@ -119,8 +119,13 @@ struct SnapshotMaker {
         }
         var groups: [Group: [CInt]] = [:]
         let origins = DescriptorOrigins.all
-        for number in Self.openDescriptors() {
-            groups[Group(sort: DescriptorText.sort(of: number), origin: origins[number] ?? []), default: []].append(
+        let numbers = Self.openDescriptors()
+        let listening = Set(numbers.compactMap { DescriptorText.listeningAddress(of: $0) })
+        for number in numbers {
+            groups[
+                Group(sort: DescriptorText.sort(of: number, listening: listening), origin: origins[number] ?? []),
+                default: []
+            ].append(
                 number)
         }
         for (group, numbers) in groups.sorted(by: { ($1.value.count, $0.value[0]) < ($0.value.count, $1.value[0]) }) {
@@ -191,13 +196,19 @@ struct SnapshotMaker {
         }
     }
 
+    /// With what it is, unless that is a fiber.
+    private func title(of coroutine: InspectedCoroutine) -> String {
+        let name = name(of: coroutine)
+        return coroutine.kind == .fiber ? name : "\(Self.names[coroutine.kind.rawValue]) \(name)"
+    }
+
     private mutating func wait(of coroutine: InspectedCoroutine, stacks: Bool) -> String {
         let others = coroutine.waitsFor
         switch coroutine.waitKind ?? .other {
-        case .fiber where others.count == 1: return "the end of \(name(of: found.coroutines[others[0]]))"
+        case .fiber where others.count == 1: return "the end of \(title(of: found.coroutines[others[0]]))"
         case .fiber where others.count > 1: return "the ends of \(others.count) fibers"
         case .children: return "\(others.count) children of a spawn scope"
-        case .lock where !others.isEmpty: return "a lock held by \(name(of: found.coroutines[others[0]]))"
+        case .lock where !others.isEmpty: return "a lock held by \(title(of: found.coroutines[others[0]]))"
         case .readable: return "descriptor \(coroutine.waitObject) to read: \(descriptor(coroutine.waitObject))"
         case .writable: return "descriptor \(coroutine.waitObject) to write: \(descriptor(coroutine.waitObject))"
         case let kind where kind.isObject && coroutine.waitObject != 0:
@@ -250,12 +261,7 @@ struct SnapshotMaker {
     private func state(of loop: InspectedLoop, stuck: Int?) -> String {
         if loop.isAsleep { return "sleeps until something happens" }
         if loop.isOutside { return "is not being run: its thread is outside of the loop" }
-        let runner = loop.running.map { place in
-            let coroutine = found.coroutines[place]
-            return coroutine.kind == .fiber
-                ? name(of: coroutine) : "\(Self.names[coroutine.kind.rawValue]) \(name(of: coroutine))"
-        }
-        let work = runner.map { "runs \($0)" } ?? "works"
+        let work = loop.running.map { "runs \(title(of: found.coroutines[$0]))" } ?? "works"
         guard stuck != nil else { return work }
         if loop.threadState == "T" || loop.threadState == "t" { return "is stopped (by a signal or a debugger)" }
         if let call = loop.systemCall { return "\(work), which is blocked in the system call \(call)" }
