@@ -89,8 +89,8 @@ func measurePoolBytes(size: Int) throws {
         _ = try pool.apply(SwallowingJob(bytes: bytes))
         let count = (1 << 30) / size
         let time = try ContinuousClock().measure {
-            let results = (0..<count).map { _ in pool.applyAsync(SwallowingJob(bytes: bytes)) }
-            for result in results { _ = try result.get() }
+            let sizes = pool.imap((0..<count).lazy.map { _ in SwallowingJob(bytes: bytes) })
+            while try sizes.next() != nil {}
         }
         emit("pool_bytes", "swiftlet", count: size, value: time.seconds, unit: "s/GB")
     }

@@ -10,7 +10,7 @@ struct CallBuilder<Job: PoolJob> {
 
     /// - Parameter deadline: travels with the call, as do the values of `CallContext` that are bound here.
     init(_ type: Job.Type, deadline: Deadline?, values: [String: String] = CallContext.values) {
-        encoder = BinaryEncoder()
+        encoder = BinaryEncoder(ByteWriter(sharedFrom: SharedMemory.smallest))
         self.deadline = deadline
         flags = isPlain(type) ? .plain : []
         if deadline != nil || !values.isEmpty {
