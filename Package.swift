@@ -96,7 +96,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInterpose", "SwiftletPool"],
+            name: "SwiftletExamples",
+            dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletInterpose", "SwiftletPool", httpTypes],
             path: "Examples",
             swiftSettings: settings),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
