@@ -27,6 +27,7 @@ let package = Package(
         .library(name: "SwiftletInterpose", targets: ["SwiftletInterpose"]),
         .library(name: "SwiftletPreload", type: .dynamic, targets: ["CInterpose"]),
         .library(name: "SwiftletPool", targets: ["SwiftletPool"]),
+        .library(name: "SwiftletInspect", targets: ["SwiftletInspect"]),
         .library(name: "SwiftletTesting", targets: ["SwiftletTesting"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
@@ -88,10 +89,13 @@ let package = Package(
         .target(
             name: "SwiftletTesting", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
             swiftSettings: settings),
+        .target(
+            name: "SwiftletInspect", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
-                "CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletPool", httpTypes,
+                "CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletInspect", "SwiftletPool", httpTypes,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -116,6 +120,10 @@ let package = Package(
         .executableTarget(
             name: "ParserProgram", dependencies: ["FuzzTargets", "SwiftletHTTP", httpTypes],
             path: "Tests/ParserProgram", swiftSettings: settings),
+        // Processes with something to see in them.
+        .executableTarget(
+            name: "InspectProgram", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInspect"],
+            path: "Tests/InspectProgram", swiftSettings: settings),
         // Not linked with SwiftletInterpose: for `swiftlet run`.
         .executableTarget(
             name: "PreloadProgram", dependencies: ["Swiftlet"], path: "Tests/PreloadProgram", swiftSettings: settings),
@@ -160,10 +168,15 @@ let package = Package(
                 "TestSupport",
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletInspectTests",
+            dependencies: ["CSwiftlet", "Swiftlet", "SwiftletInspect", "TestSupport"], swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
             name: "SwiftletProgramTests",
-            dependencies: ["SwiftletExamples", "SwiftletCommand", "PreloadProgram", "Swiftlet", "TestSupport"],
+            dependencies: [
+                "InspectProgram", "SwiftletExamples", "SwiftletCommand", "PreloadProgram", "Swiftlet", "TestSupport",
+            ],
             swiftSettings: settings),
     ]
 )
