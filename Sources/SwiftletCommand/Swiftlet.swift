@@ -10,6 +10,7 @@ struct Swiftlet: ParsableCommand {
         commandName: "swiftlet",
         abstract:
             "Coroutines for Swift: a slow server, a fetcher, and the comparison that shows what they are good for.",
+        version: "0.1.0-dev",
         subcommands: [Serve.self, Fetch.self, Compare.self, Run.self, MeasureMode.self])
 
     static func main() {

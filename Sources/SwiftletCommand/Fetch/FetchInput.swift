@@ -28,6 +28,10 @@ final class FetchInput {
                 )
             }
             descriptor = number
+            var status = stat()
+            guard fstat(number, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR else {
+                throw Failure(code: Fetch.usageCode, reason: "--input \(path) is a directory: it takes a file of URLs")
+            }
         }
         let lines: Int? = if let descriptor { Self.countLines(descriptor) } else { 0 }
         total = lines.map { $0 + urls.count }

@@ -182,10 +182,11 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
         }
         let late = try endings.flatMap { try $0.get() }
         if !late.isEmpty {
+            let further = late.count > 20 ? ", and \(late.count - 20) more" : ""
             Report(
-                .handlerError,
+                .cancelledRequests,
                 "the HTTP server on port \(run.port) was stopped while these requests were under way, and cancelled them: "
-                    + late.joined(separator: ", ")
+                    + late.prefix(20).joined(separator: ", ") + further
             ).post()
         }
         for worker in run.workers { try worker.loop.spawn { try worker.stopBackground() }.join() }
