@@ -32,7 +32,7 @@ private func serveChat() throws {
     }
     try server.start()
     print("Talk at ws://127.0.0.1:\(server.port)/chat")
-    try Waiter<Void>().wait()  // until Ctrl-C
+    try server.waitUntilStopped()  // Ctrl-C ends the program
 }
 
 /// Who is there. Used by one loop.
