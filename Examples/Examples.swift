@@ -39,6 +39,8 @@ enum Examples {
             ("e27", "ten random sleeps, gathered on a loop", gatherOnALoop),
             ("e28", "the same through AsyncIO.run", asyncIORun),
             ("chat", "a chat room over WebSocket; with a port: a guest", chat),
+            ("proxy", "a proxy that streams both ways; behind it: the server's address", streamingProxy),
+            ("crawler", "follows links as robots.txt and hosts' rest allow; behind it: where to begin", politeCrawler),
         ]
     }
 

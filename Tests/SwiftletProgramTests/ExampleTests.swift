@@ -270,29 +270,6 @@ struct ExampleTests {
         #expect(seconds >= 3 && seconds <= limit)
     }
 
-    @Test
-    func `A guest of the chat room hears what is said`() async throws {
-        let room = try RunningProgram("SwiftletExamples", ["chat"], environment: ["PORT": "0"])
-        let start = try #require(try await onThread { room.nextLine()?.text })
-        let port = String(try #require(start.wholeMatch(of: /Talk at ws:\/\/127.0.0.1:(\d+)\/chat/)).output.1)
-        #expect(port != "0")
-        let pipe = try TemporaryFile(nil)
-        #expect(mkfifo(pipe.path, 0o600) == 0)
-        let outcome = try await onThread {
-            // Opened for both, so that neither side waits for the other.
-            let input = open(pipe.path, O_RDWR | O_CLOEXEC)
-            let guest = try RunningProgram("SwiftletExamples", ["chat", port], input: pipe.path)
-            #expect(guest.nextLine()?.text == "* guest 1 has come")
-            #expect(write(input, "hello\n", 6) == 6)
-            #expect(guest.nextLine()?.text == "guest 1: hello")
-            close(input)
-            return try guest.finish()
-        }
-        #expect(outcome.exitCode == 0 && outcome.errors == "")
-        room.signal(SIGTERM)
-        _ = try await onThread { try room.finish() }
-    }
-
     /// Starts E18 and answers it with its address.
     private func slowServer(_ arguments: String...) async throws -> (RunningProgram, url: String) {
         let server = try RunningProgram("SwiftletExamples", ["e18", "0"] + arguments)
