@@ -40,6 +40,8 @@ enum Examples {
             ("e28", "the same through AsyncIO.run", asyncIORun),
             ("chat", "a chat room over WebSocket; with a port: a guest", chat),
             ("service", "a service as it is deployed: health, metrics, an end in order", service),
+            ("proxy", "a proxy that streams both ways; behind it: the server's address", streamingProxy),
+            ("crawler", "follows links as robots.txt and hosts' rest allow; behind it: where to begin", politeCrawler),
         ]
     }
 
