@@ -27,6 +27,7 @@ let package = Package(
         .library(name: "SwiftletInterpose", targets: ["SwiftletInterpose"]),
         .library(name: "SwiftletPreload", type: .dynamic, targets: ["CInterpose"]),
         .library(name: "SwiftletPool", targets: ["SwiftletPool"]),
+        .library(name: "SwiftletNATS", targets: ["SwiftletNATS"]),
         .library(name: "SwiftletTesting", targets: ["SwiftletTesting"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
@@ -35,6 +36,7 @@ let package = Package(
         .trait(name: "Zlib", description: "the content codings gzip and deflate, by zlib (Debian: zlib1g-dev)"),
         .trait(name: "Brotli", description: "the content coding br, by Brotli (Debian: libbrotli-dev)"),
         .trait(name: "Zstd", description: "the content coding zstd, by Zstandard (Debian: libzstd-dev)"),
+        .trait(name: "NATS", description: "pools over many machines, by the C client of NATS (Debian: libnats-dev)"),
         .default(enabledTraits: ["TLS", "Zlib"]),
     ],
     dependencies: [
@@ -83,6 +85,18 @@ let package = Package(
         .target(name: "CSwiftletPool"),
         .target(
             name: "SwiftletPool", dependencies: ["CSwiftlet", "CSwiftletPool", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
+        .systemLibrary(name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
+        .target(
+            name: "CSwiftletNATS", dependencies: [.target(name: "CNATS", condition: .when(traits: ["NATS"]))],
+            cSettings: [.define("SWIFTLET_NATS", .when(traits: ["NATS"]))]),
+        // Built without the trait, too: what it does then is to say so.
+        .target(
+            name: "SwiftletNATS",
+            dependencies: [
+                "CSwiftletNATS", "SwiftletCoroutines", "SwiftletLoop", "SwiftletPool",
+                .target(name: "CNATS", condition: .when(traits: ["NATS"])),
+            ],
             swiftSettings: settings),
         // Simulated loops for tests; it needs Swift Testing, so nothing else depends on it.
         .target(
@@ -159,6 +173,9 @@ let package = Package(
                 "TestSupport",
             ],
             swiftSettings: settings),
+        .executableTarget(
+            name: "NATSTestProgram", dependencies: ["PoolTestJobs", "SwiftletLoop", "SwiftletNATS", "SwiftletPool"],
+            path: "Tests/NATSTestProgram", swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
             name: "SwiftletProgramTests",
