@@ -267,7 +267,7 @@ bool swiftlet_nats_flush(swiftlet_nats *connection, int64_t timeout) {
   return natsConnection_FlushTimeout(connection->handle, timeout) == NATS_OK;
 }
 
-size_t swiftlet_nats_take(swiftlet_nats *connection, swiftlet_nats_message *messages, size_t most) {
+size_t swiftlet_nats_take(swiftlet_nats *connection, swiftlet_nats_message *messages, size_t most, bool looks_again) {
   pthread_mutex_lock(&connection->mutex);
   size_t count = connection->count < most ? connection->count : most;
   if (count) memcpy(messages, connection->queue + connection->first, count * sizeof *messages);
@@ -275,7 +275,7 @@ size_t swiftlet_nats_take(swiftlet_nats *connection, swiftlet_nats_message *mess
   connection->count -= count;
   if (connection->count == 0) {
     connection->first = 0;
-    connection->is_awake = false;
+    if (!looks_again) connection->is_awake = false;
   }
   pthread_mutex_unlock(&connection->mutex);
   return count;
@@ -326,8 +326,8 @@ const char *swiftlet_nats_send(swiftlet_nats *connection, const char *subject, c
   return "built without NATS";
 }
 bool swiftlet_nats_flush(swiftlet_nats *connection, int64_t timeout) { return (void)connection, (void)timeout, false; }
-size_t swiftlet_nats_take(swiftlet_nats *connection, swiftlet_nats_message *messages, size_t most) {
-  return (void)connection, (void)messages, (void)most, 0;
+size_t swiftlet_nats_take(swiftlet_nats *connection, swiftlet_nats_message *messages, size_t most, bool looks_again) {
+  return (void)connection, (void)messages, (void)most, (void)looks_again, 0;
 }
 struct swiftlet_nats_events swiftlet_nats_events_of(swiftlet_nats *connection) {
   (void)connection;

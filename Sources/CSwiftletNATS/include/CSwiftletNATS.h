@@ -65,8 +65,9 @@ typedef struct swiftlet_nats_message {
   uint64_t tag;
 } swiftlet_nats_message;
 
-// Takes up to so many messages out of the queue.
-size_t swiftlet_nats_take(swiftlet_nats *connection, swiftlet_nats_message *messages, size_t most);
+// Takes up to so many messages out of the queue. Who has found it empty is woken by the next one, unless it looks again
+// of its own accord.
+size_t swiftlet_nats_take(swiftlet_nats *connection, swiftlet_nats_message *messages, size_t most, bool looks_again);
 
 struct swiftlet_nats_events {
   uint32_t reconnected;  // how often

@@ -29,6 +29,8 @@ final class Connection: @unchecked Sendable {
     /// Messages may be so long, headers and all.
     let maxPayload: Int
     private let handle: OpaquePointer
+    /// The same until it is closed, for other threads.
+    private let open: Locked<UncheckedPointer?>
     private let awakened: Awakened
     private var state = State.open
     private var outgoing: [Action] = []
@@ -82,6 +84,7 @@ final class Connection: @unchecked Sendable {
         self.loop = loop
         self.awakened = awakened
         handle = opened.handle
+        open = Locked(UncheckedPointer(opened.handle))
         maxPayload = swiftlet_nats_max_payload(opened.handle)
         inbox = opened.inbox
     }
@@ -113,15 +116,19 @@ final class Connection: @unchecked Sendable {
 
     /// What is left goes to the next turn, so that a flood of messages does not hold up others.
     private static let mostAtOnce = 256
+    /// From so many messages at once on, more are waited for: each hand-over between threads costs more than several messages.
+    private static let busy = 4
+    private static let pause = Duration.microseconds(250)
 
     private func take() {
         guard state != .closed else { return }
-        let count = withUnsafeTemporaryAllocation(of: swiftlet_nats_message.self, capacity: Self.mostAtOnce) { room in
-            let count = swiftlet_nats_take(handle, room.baseAddress, room.count)
-            for message in room[..<count] { hand(IncomingMessage(owning: message.handle), message.tag) }
-            return count
+        var count = takeSome(looksAgain: true)
+        if count == Self.mostAtOnce {
+            loop.callInNextTurn(file: #fileID, line: #line) { [self] in take() }
+        } else if count < Self.busy || (try? loop.callLater(Self.pause) { [self] in take() }) == nil {
+            count = takeSome(looksAgain: false)
+            if count == Self.mostAtOnce { loop.callInNextTurn(file: #fileID, line: #line) { [self] in take() } }
         }
-        if count == Self.mostAtOnce { loop.callInNextTurn(file: #fileID, line: #line) { [self] in take() } }
         let events = swiftlet_nats_events_of(handle)
         if events.reconnected != reconnected {
             reconnected = events.reconnected
@@ -130,10 +137,18 @@ final class Connection: @unchecked Sendable {
         if events.is_closed { close() }
     }
 
+    private func takeSome(looksAgain: Bool) -> Int {
+        withUnsafeTemporaryAllocation(of: swiftlet_nats_message.self, capacity: Self.mostAtOnce) { room in
+            let count = swiftlet_nats_take(handle, room.baseAddress, room.count, looksAgain)
+            for message in room[..<count] { hand(IncomingMessage(owning: message.handle), message.tag) }
+            return count
+        }
+    }
+
     private func hand(_ message: IncomingMessage, _ tag: UInt64) {
         if tag != 0 {
             subscriptions[tag]?(message)
-        } else if let end = message.subject.split(separator: ".").last, let number = UInt64(end) {
+        } else if let number = message.replyNumber {
             replies[number]?(message)
         }
     }
@@ -197,6 +212,13 @@ final class Connection: @unchecked Sendable {
         if outgoing.count == 1 { toSend.set() }
     }
 
+    /// Sends something small at once, from any thread but a loop's: it may wait for the network.
+    func sendFromThread(_ messages: [OutgoingMessage]) {
+        open.withLock { open in
+            if let open { for message in messages { message.send(over: open.pointer) } }
+        }
+    }
+
     /// The sender's fiber: it lives as long as the connection. While a thread is at a batch nothing ends it, so nobody
     /// closes the connection meanwhile.
     private func sendAll() {
@@ -212,6 +234,7 @@ final class Connection: @unchecked Sendable {
                 let batch = outgoing
                 outgoing = []
                 try shielded { try toThread { for action in batch { action.run(on: handle.pointer) } } }
+                if batch.count >= Self.busy { try sleep(Self.pause) }
             }
             try shielded { try toThread { _ = swiftlet_nats_flush(handle.pointer, 5000) } }
         } catch {}  // the loop ends, and the connection with it
@@ -233,9 +256,10 @@ final class Connection: @unchecked Sendable {
     private func end() {
         state = .closed
         awakened.set(nil)
-        let (handle, awakened) = (UncheckedPointer(handle), awakened)
+        let (handle, open, awakened) = (UncheckedPointer(handle), open, awakened)
         // It waits for libnats's threads.
         OffloadPool.shared.submit {
+            open.withLock { $0 = nil }
             swiftlet_nats_close(handle.pointer)
             withExtendedLifetime(awakened) {}
         }

@@ -1,4 +1,5 @@
 import CSwiftletNATS
+import Glibc
 import SwiftletPool
 
 /// A message that came. Its texts and bytes are those of libnats, and good as long as it lives.
@@ -20,6 +21,32 @@ final class IncomingMessage: @unchecked Sendable {
     }
 
     func header(_ name: String) -> String? { swiftlet_nats_header_of(handle, name).map { String(cString: $0) } }
+
+    /// The number that the subject of an answer to us ends in.
+    var replyNumber: UInt64? {
+        guard let start = swiftlet_nats_subject(handle), let dot = strrchr(start, CInt(UInt8(ascii: "."))) else { return nil }
+        var number: UInt64 = 0
+        var digit = dot + 1
+        while digit.pointee != 0 {
+            guard let value = UInt8(exactly: digit.pointee - 48), value < 10 else { return nil }
+            number = number &* 10 &+ UInt64(value)
+            digit += 1
+        }
+        return number
+    }
+
+    /// The subject behind its third dot: the key of a job or a result.
+    var key: String? {
+        guard var place = swiftlet_nats_subject(handle) else { return nil }
+        for _ in 0..<3 {
+            guard let dot = strchr(place, CInt(UInt8(ascii: "."))) else { return nil }
+            place = UnsafePointer(dot) + 1
+        }
+        return String(cString: place)
+    }
+
+    /// Where it comes from, if a consumer has delivered it.
+    var delivery: Delivery? { swiftlet_nats_reply(handle).flatMap { Delivery(UnsafeRawPointer($0), length: strlen($0)) } }
 
     /// What a server says instead of an answer, such as 503: nobody is there who could give one.
     var status: Int? {

@@ -139,9 +139,9 @@ extension Duration {
     var wholeNanoseconds: Int64 { Int64(self / .nanoseconds(1)) }
 }
 
-/// Where a message of a consumer comes from, and where its acknowledgement goes.
-struct Delivery {
-    let consumer: Substring
+/// Where a message of a consumer comes from.
+struct Delivery: Equatable {
+    let consumer: String
     /// How often the message has been delivered, this time included.
     let count: Int
     let sequence: Int
@@ -149,13 +149,31 @@ struct Delivery {
     /// - Parameter reply: `$JS.ACK.STREAM.CONSUMER.DELIVERED.SEQUENCE.…`, with two more parts behind ACK from servers that name
     ///   domain and account.
     init?(_ reply: String) {
-        let parts = reply.split(separator: ".")
-        let start = parts.count >= 11 ? 4 : 2
-        guard parts.count >= 9, parts[0] == "$JS", parts[1] == "ACK", let count = Int(parts[start + 2]),
-            let sequence = Int(parts[start + 3])
-        else { return nil }
-        consumer = parts[start + 1]
-        self.count = count
-        self.sequence = sequence
+        var reply = reply
+        guard let made = reply.withUTF8({ Delivery(UnsafeRawPointer($0.baseAddress!), length: $0.count) }) else { return nil }
+        self = made
+    }
+
+    init?(_ reply: UnsafeRawPointer, length: Int) {
+        let text = UnsafeRawBufferPointer(start: reply, count: length)
+        guard text.starts(with: "$JS.ACK.".utf8) else { return nil }
+        var consumer = 0..<0
+        var numbers = (0, 0)
+        let dots = text.reduce(0) { $0 + ($1 == UInt8(ascii: ".") ? 1 : 0) }
+        guard dots >= 8 else { return nil }
+        let first = dots >= 10 ? 5 : 3
+        var (part, start) = (0, 0)
+        for index in 0...length where index == length || text[index] == UInt8(ascii: ".") {
+            switch part - first {
+            case 0: consumer = start..<index
+            case 1, 2:
+                guard let number = Int(String(decoding: text[start..<index], as: UTF8.self)) else { return nil }
+                if part - first == 1 { numbers.0 = number } else { numbers.1 = number }
+            default: break
+            }
+            (part, start) = (part + 1, index + 1)
+        }
+        self.consumer = String(decoding: text[consumer], as: UTF8.self)
+        (count, sequence) = numbers
     }
 }

@@ -9,7 +9,7 @@ import SwiftletLoop
 final class Puller: @unchecked Sendable {
     private struct Request {
         /// The last part of its reply's subject.
-        let number: Int
+        let number: UInt64
         var left: Int
     }
 
@@ -29,7 +29,7 @@ final class Puller: @unchecked Sendable {
     private var consumer: String?
     private var subscription: Connection.Subscription?
     private var requests: [Request] = []
-    private var lastNumber = 0
+    private var lastNumber: UInt64 = 0
     private var lastHeard = ContinuousClock.now
     private var isStopped = false
     private var isStarting = false
@@ -84,9 +84,9 @@ final class Puller: @unchecked Sendable {
     private func came(_ message: IncomingMessage) {
         guard !isStopped else { return }
         lastHeard = .now
-        if let delivery = Delivery(message.reply) {
+        if let delivery = message.delivery {
             // Of a consumer that was given up: the present one delivers the message as well.
-            guard delivery.consumer == consumer ?? "" else { return }
+            guard delivery.consumer == consumer else { return }
             if !requests.isEmpty {
                 requests[0].left -= 1
                 if requests[0].left == 0 { requests.removeFirst() }
@@ -97,7 +97,7 @@ final class Puller: @unchecked Sendable {
         }
         guard let status = message.status, status != 100 else { return }
         // The request whose reply this is has ended.
-        let number = message.subject.split(separator: ".").last.flatMap { Int($0) }
+        let number = message.replyNumber
         requests.removeAll { $0.number == number }
         // 404 and 408: it has taken its time. Else the consumer is not there, or its server is not.
         if status == 404 || status == 408 { refill() } else { restart(after: Self.rest) }

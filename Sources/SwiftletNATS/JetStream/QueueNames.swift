@@ -19,12 +19,6 @@ struct QueueNames: Sendable {
     /// Workers are told there, by its key, that nobody waits for a job any more.
     var cancellations: String { "swiftlet.\(queue).cancel" }
 
-    /// The key of a job or a result, by its subject.
-    static func key(of subject: String) -> String? {
-        let parts = subject.split(separator: ".", maxSplits: 3)
-        return parts.count == 4 ? String(parts[3]) : nil
-    }
-
     /// A text as one part of a subject or of a stream's name: letters, digits and hyphens stay, other bytes become `=XX`.
     static func token(_ text: String) -> String {
         var token = ""

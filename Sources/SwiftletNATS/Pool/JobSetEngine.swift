@@ -171,7 +171,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
         ) { [self] message, delivery in
             lastSequence = delivery.sequence
             pending -= 1
-            if let key = QueueNames.key(of: message.subject), Answer(message).isSuccess {
+            if let key = message.key, Answer(message).isSuccess {
                 stored[key] = delivery.sequence
             }
             if pending == 0 { finished.resume(returning: ()) }
@@ -263,7 +263,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
 
     private func came(_ message: IncomingMessage, _ delivery: Delivery) {
         lastSequence = max(lastSequence, delivery.sequence)
-        guard let key = QueueNames.key(of: message.subject) else { return }
+        guard let key = message.key else { return }
         answer(key, with: message)
         if name == nil {
             answersSincePurge += 1

@@ -18,8 +18,8 @@ public enum NATSWorker {
     /// Runs jobs until the process gets SIGTERM or SIGINT. Then it takes no further ones, finishes those that it is at, and
     /// returns; a second signal ends the process at once. To be called on the main thread, off any loop.
     ///
-    /// Jobs run on a loop of the calling thread; what belongs to NATS on another thread. So a worker whose jobs compute without a
-    /// break still says that it lives, for as long as a job takes.
+    /// Jobs run on a loop of the calling thread. That they are not lost is said by another one, so that they may compute without
+    /// a break, for as long as they like.
     ///
     /// - Parameters:
     ///   - jobs: the types that may be run here; no others are ever decoded.
@@ -55,15 +55,14 @@ public enum NATSWorker {
             let jobLoop = try EventLoop.current
             jobLoop.configuration = loop
             let worker = QueueWorker(
-                types, configuration, concurrency: concurrency, jobLoop: jobLoop,
-                messageLoop: try EventLoop.sharedLoop(), onError)
+                types, configuration, concurrency: concurrency, on: jobLoop, onError)
             for signal in [SIGTERM, SIGINT] {
                 try onSignal(signal) {
                     if worker.hasBeenAsked.exchange(true) { _exit(128 + signal) }
-                    worker.messageLoop.perform { worker.drain() }
+                    worker.drain()
                 }
             }
-            worker.messageLoop.perform { worker.start(onReady) }
+            worker.start(onReady)
             _ = try worker.ended.wait()
         }
     }

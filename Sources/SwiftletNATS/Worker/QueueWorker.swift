@@ -4,12 +4,11 @@ import SwiftletLoop
 import SwiftletPool
 import Synchronization
 
-/// A worker's side of a queue: takes jobs, has them run on the jobs' loop, stores what comes of them, and then acknowledges
-/// them. On the loop for messages, but for the jobs themselves.
+/// A worker's side of a queue: takes jobs, runs them, stores what comes of them, and then acknowledges them. On one loop.
 ///
 /// States of a job: waiting -> running -> storing -> acknowledged; from each to dropped, when its caller has cancelled it.
 /// A job is acknowledged when its result is stored, and not before: whatever happens until then, it comes again. As long
-/// as it is here the queue is told that it is in good hands.
+/// as it is here the queue is told that it is in good hands, by another thread: a job may compute without a break.
 ///
 /// States of the worker: starting -> serving -> draining -> ended.
 final class QueueWorker: @unchecked Sendable {
@@ -31,12 +30,11 @@ final class QueueWorker: @unchecked Sendable {
         }
     }
 
-    let messageLoop: EventLoop
+    let loop: EventLoop
     /// The process was told to end.
     let hasBeenAsked = Flag()
     let ended = Waiter<Void>()
 
-    private let jobLoop: EventLoop
     private let types: [String: JobType]
     private let configuration: NATSConfiguration
     private let concurrency: Int
@@ -47,6 +45,7 @@ final class QueueWorker: @unchecked Sendable {
     private var isDraining = false
     private var hasEnded = false
     private var jobs: [String: Job] = [:]
+    private let heartbeat: Heartbeat
     private var waiting: [Job] = []
     private var running = 0
     /// Of a job, smoothed; how many are taken ahead follows from it.
@@ -57,23 +56,23 @@ final class QueueWorker: @unchecked Sendable {
     private static let mostAhead = 1024
 
     init(
-        _ types: [JobType], _ configuration: NATSConfiguration, concurrency: Int, jobLoop: EventLoop,
-        messageLoop: EventLoop, _ onError: @escaping @Sendable (any Error, String) -> Void
+        _ types: [JobType], _ configuration: NATSConfiguration, concurrency: Int, on loop: EventLoop,
+        _ onError: @escaping @Sendable (any Error, String) -> Void
     ) {
         self.types = Dictionary(types.map { ($0.name, $0) }) { first, _ in first }
         self.configuration = configuration
         self.concurrency = concurrency
-        self.jobLoop = jobLoop
-        self.messageLoop = messageLoop
+        self.loop = loop
+        heartbeat = Heartbeat(interval: configuration.acknowledgementWait / 3)
         self.onError = onError
     }
 
     // MARK: Beginning and end
 
     func start(_ onReady: @escaping @Sendable () -> Void) {
-        messageLoop.spawn(name: "start of a NATS worker") { [self] in
+        loop.spawn(name: "start of a NATS worker") { [self] in
             do {
-                let client = try Client(configuration, name: "swiftlet worker", on: messageLoop)
+                let client = try Client(configuration, name: "swiftlet worker", on: loop)
                 self.client = client
                 client.connection.onClose { [self] in
                     end(isDraining ? nil : NATSError.connectionClosed(reason: "its loop has ended"))
@@ -96,7 +95,7 @@ final class QueueWorker: @unchecked Sendable {
                 self.puller = puller
                 if isDraining { return end(nil) }
                 try puller.start()
-                keepAlive()
+                try heartbeat.start(over: client.connection)
                 onReady()
             } catch {
                 end(error)
@@ -122,6 +121,7 @@ final class QueueWorker: @unchecked Sendable {
     private func end(_ error: (any Error)?) {
         guard !hasEnded else { return }
         hasEnded = true
+        heartbeat.stop()
         puller?.stop()
         guard let client else { return finish(error) }
         // What was acknowledged last is sent first.
@@ -143,22 +143,29 @@ final class QueueWorker: @unchecked Sendable {
     }
 
     private func take(_ message: IncomingMessage, _ delivery: Delivery) {
-        guard let key = QueueNames.key(of: message.subject) else { return }
+        guard let key = message.key else { return }
         if let known = jobs[key] {
             // It was thought to be lost, with us or on its way.
             known.acknowledgement = message.reply
+            heartbeat.add(key, message.reply)
             return
         }
         let job = Job(key, message)
         jobs[key] = job
+        heartbeat.add(key, job.acknowledgement)
         if isDraining { return giveBack(job) }
         if delivery.count > configuration.deliveryLimit { return bury(job, deliveries: delivery.count - 1) }
         if running < concurrency { begin(job) } else { waiting.append(job) }
     }
 
     private func giveBack(_ job: Job) {
-        jobs[job.key] = nil
+        forget(job)
         client?.connection.send(OutgoingMessage(job.acknowledgement, text: "-NAK"))
+    }
+
+    private func forget(_ job: Job) {
+        jobs[job.key] = nil
+        heartbeat.remove(job.key)
     }
 
     private func begin(_ job: Job) {
@@ -180,24 +187,22 @@ final class QueueWorker: @unchecked Sendable {
         let input = JobInput(payload: payload, start: start, isPlain: false, sharesBuild: false)
         running += 1
         job.began = .now
-        let reference = JobReference(job)
-        let (messageLoop, onError) = (messageLoop, onError)
-        job.task = jobLoop.makeTask { [self, envelope] in
+        let onError = onError
+        let reference = JobReference(job: job)
+        job.task = loop.makeTask { [self, envelope] in
             let output =
                 if let envelope {
                     await envelope.bind { await type.run(input, onError) }
                 } else {
                     await type.run(input, onError)
                 }
-            messageLoop.perform { self.done(reference.job, output) }
+            done(reference.job, output)
         }
     }
 
-    /// A job on its way to its own loop and back; only there it is looked at.
+    /// For the job's task, which runs on the loop that all of this belongs to.
     private struct JobReference: @unchecked Sendable {
         let job: Job
-
-        init(_ job: Job) { self.job = job }
     }
 
     private func done(_ job: Job, _ output: JobOutput) {
@@ -249,7 +254,7 @@ final class QueueWorker: @unchecked Sendable {
     }
 
     private func acknowledge(_ job: Job) {
-        jobs[job.key] = nil
+        forget(job)
         client?.connection.send(OutgoingMessage(job.acknowledgement, text: "+ACK"))
         endIfDone()
     }
@@ -265,7 +270,7 @@ final class QueueWorker: @unchecked Sendable {
         client.publisher.publish(copy) { [self] _ in refuse(job, .poisoned(deliveries: deliveries)) }
     }
 
-    // MARK: Cancellation and heartbeat
+    // MARK: Cancellation
 
     private func cancelled(_ message: IncomingMessage) {
         let key = String(decoding: message.bytes, as: UTF8.self)
@@ -276,16 +281,6 @@ final class QueueWorker: @unchecked Sendable {
         } else {
             waiting.removeAll { $0 === job }
             acknowledge(job)
-        }
-    }
-
-    /// Says of each job that is here that it is not lost.
-    private func keepAlive() {
-        // Refused by a loop that is closed: then nobody is here any more.
-        _ = try? messageLoop.callLater(configuration.acknowledgementWait / 3) { [weak self] in
-            guard let self, !hasEnded else { return }
-            for job in jobs.values { client?.connection.send(OutgoingMessage(job.acknowledgement, text: "+WPI")) }
-            keepAlive()
         }
     }
 }

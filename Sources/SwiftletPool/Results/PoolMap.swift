@@ -97,6 +97,8 @@ final class PoolMap<Job: PoolJob>: @unchecked Sendable {
             if state.withLock({ $0.isCancelled || stopsAtFailure && $0.hasFailed }) { return }
             let batch = jobs.take(size)
             if batch.isEmpty { return }
+            // Where there is room for thousands, others shall have their turns meanwhile.
+            if first / size % 64 == 63 { try yield() }
             first = try send(batch[...], at: first, deadline, values)
         }
     }
