@@ -38,6 +38,7 @@ let package = Package(
         .library(name: "SwiftletPreload", type: .dynamic, targets: ["CInterpose"]),
         .library(name: "SwiftletPool", targets: ["SwiftletPool"]),
         .library(name: "SwiftletInspect", targets: ["SwiftletInspect"]),
+        .library(name: "SwiftletNATS", targets: ["SwiftletNATS"]),
         .library(name: "SwiftletTesting", targets: ["SwiftletTesting"]),
         .library(name: "SwiftletLogging", targets: ["SwiftletLogging"]),
         .library(name: "SwiftletMetrics", targets: ["SwiftletMetrics"]),
@@ -54,6 +55,7 @@ let package = Package(
         .trait(name: "Metrics", description: "SwiftletMetrics: requests are counted and timed by swift-metrics"),
         .trait(name: "Tracing", description: "SwiftletTracing: spans of swift-distributed-tracing around requests"),
         .trait(name: "ServiceLifecycle", description: "SwiftletServiceLifecycle: servers in a ServiceGroup"),
+        .trait(name: "NATS", description: "pools over many machines, by the C client of NATS (Debian: libnats-dev)"),
         .default(enabledTraits: ["TLS", "Zlib"]),
     ],
     dependencies: [
@@ -107,6 +109,18 @@ let package = Package(
         .target(name: "CSwiftletPool"),
         .target(
             name: "SwiftletPool", dependencies: ["CSwiftlet", "CSwiftletPool", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
+        .systemLibrary(name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
+        .target(
+            name: "CSwiftletNATS", dependencies: [.target(name: "CNATS", condition: .when(traits: ["NATS"]))],
+            cSettings: [.define("SWIFTLET_NATS", .when(traits: ["NATS"]))]),
+        // Built without the trait, too: what it does then is to say so.
+        .target(
+            name: "SwiftletNATS",
+            dependencies: [
+                "CSwiftletNATS", "SwiftletCoroutines", "SwiftletLoop", "SwiftletPool",
+                .target(name: "CNATS", condition: .when(traits: ["NATS"])),
+            ],
             swiftSettings: settings),
         // Simulated loops for tests; it needs Swift Testing, so nothing else depends on it.
         .target(
@@ -217,6 +231,9 @@ let package = Package(
         .testTarget(
             name: "SwiftletInspectTests",
             dependencies: ["CSwiftlet", "Swiftlet", "SwiftletInspect", "TestSupport"], swiftSettings: settings),
+        .executableTarget(
+            name: "NATSTestProgram", dependencies: ["PoolTestJobs", "SwiftletLoop", "SwiftletNATS", "SwiftletPool"],
+            path: "Tests/NATSTestProgram", swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
             name: "SwiftletProgramTests",

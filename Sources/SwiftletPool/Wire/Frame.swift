@@ -29,21 +29,23 @@ enum FrameKind: UInt8 {
 }
 
 /// What is special about a frame.
-struct FrameFlags: OptionSet {
-    let rawValue: UInt8
+package struct FrameFlags: OptionSet, Sendable {
+    package let rawValue: UInt8
+
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// More of the same payload follows in a later frame of the same call.
     static let more = FrameFlags(rawValue: 1)
     /// The payload is a `SharedPayload`; the bytes lie in the memory whose descriptor came along.
     static let shared = FrameFlags(rawValue: 2)
     /// Call: a `CallEnvelope` comes before the jobs.
-    static let enveloped = FrameFlags(rawValue: 4)
+    package static let enveloped = FrameFlags(rawValue: 4)
     /// Values of a plain type, as they lie in memory.
-    static let plain = FrameFlags(rawValue: 8)
+    package static let plain = FrameFlags(rawValue: 8)
     /// Answer: each job has its outcome in front; else all have succeeded.
-    static let mixed = FrameFlags(rawValue: 16)
+    package static let mixed = FrameFlags(rawValue: 16)
     /// Answer: nothing could be done with the call; the payload is one `RemoteError`.
-    static let failed = FrameFlags(rawValue: 32)
+    package static let failed = FrameFlags(rawValue: 32)
 }
 
 struct FrameHeader: BitwiseCopyable {

@@ -1,18 +1,18 @@
 import Glibc
 
 /// Bytes that came with a frame, or that will go with one, and that outlive it.
-final class Payload {
+package final class Payload: @unchecked Sendable {
     private enum Origin {
         case allocated
         case lent(LentMemory)
         case written(ByteWriter)
     }
 
-    let bytes: UnsafeRawBufferPointer
+    package let bytes: UnsafeRawBufferPointer
     private let origin: Origin
 
     /// Copies the bytes.
-    init(copying source: UnsafeRawBufferPointer) {
+    package init(copying source: UnsafeRawBufferPointer) {
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 16)
         copy.copyMemory(from: source)
         bytes = UnsafeRawBufferPointer(copy)
