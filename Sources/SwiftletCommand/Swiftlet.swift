@@ -10,6 +10,7 @@ struct Swiftlet: ParsableCommand {
         commandName: "swiftlet",
         abstract:
             "Coroutines for Swift: a slow server, a fetcher, the comparison that shows what they are good for, and looks into running programs.",
+        version: "0.1.0-dev",
         subcommands: [
             Serve.self, Fetch.self, Compare.self, Run.self, Ps.self, Tree.self, Dump.self, Top.self, Trace.self,
             Web.self,

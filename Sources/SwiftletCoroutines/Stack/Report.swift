@@ -36,6 +36,8 @@ public struct Report: Sendable, CustomStringConvertible {
         public static let leak = Kind(description: "leak")
         /// A handler of a connection or a request failed.
         public static let handlerError = Kind(description: "error in a handler")
+        /// A server was stopped before all of its requests were answered.
+        public static let cancelledRequests = Kind(description: "cancelled requests")
     }
 
     public let kind: Kind

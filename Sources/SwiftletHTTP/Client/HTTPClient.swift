@@ -118,8 +118,23 @@ public final class HTTPClient: Sendable {
         return response
     }
 
-    /// Goes as far as the answer's head, through all middlewares.
-    func open(_ request: HTTPClientRequest) throws -> HTTPResponseStream { try open(completed(request), through: 0) }
+    /// Sends a request and returns as soon as the answer's head has come, for what outlives a scope, such as a server's answer
+    /// that passes the body on. `withResponse` is safer: this keeps a connection in use until the body has been read to its
+    /// end, or the response is closed or dropped.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
+    public func open(_ request: HTTPClientRequest) throws -> HTTPResponseStream {
+        try open(completed(request), through: 0)
+    }
+
+    /// Sends a request and returns as soon as the answer's head has come, from a task.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPClientError`; `CancellationError`.
+    public func open(_ request: HTTPClientRequest) async throws -> HTTPResponseStream {
+        try await parkInTask { try self.open(self.completed(request), through: 0) }
+    }
 
     private func open(_ request: HTTPClientRequest, through index: Int) throws -> HTTPResponseStream {
         if index < configuration.middlewares.count {
