@@ -37,6 +37,8 @@ let package = Package(
         .library(name: "SwiftletInterpose", targets: ["SwiftletInterpose"]),
         .library(name: "SwiftletPreload", type: .dynamic, targets: ["CInterpose"]),
         .library(name: "SwiftletPool", targets: ["SwiftletPool"]),
+        .library(name: "SwiftletInspect", targets: ["SwiftletInspect"]),
+        .library(name: "SwiftletNATS", targets: ["SwiftletNATS"]),
         .library(name: "SwiftletTesting", targets: ["SwiftletTesting"]),
         .library(name: "SwiftletLogging", targets: ["SwiftletLogging"]),
         .library(name: "SwiftletMetrics", targets: ["SwiftletMetrics"]),
@@ -53,6 +55,7 @@ let package = Package(
         .trait(name: "Metrics", description: "SwiftletMetrics: requests are counted and timed by swift-metrics"),
         .trait(name: "Tracing", description: "SwiftletTracing: spans of swift-distributed-tracing around requests"),
         .trait(name: "ServiceLifecycle", description: "SwiftletServiceLifecycle: servers in a ServiceGroup"),
+        .trait(name: "NATS", description: "pools over many machines, by the C client of NATS (Debian: libnats-dev)"),
         .default(enabledTraits: ["TLS", "Zlib"]),
     ],
     dependencies: [
@@ -107,9 +110,24 @@ let package = Package(
         .target(
             name: "SwiftletPool", dependencies: ["CSwiftlet", "CSwiftletPool", "SwiftletCoroutines", "SwiftletLoop"],
             swiftSettings: settings),
+        .systemLibrary(name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
+        .target(
+            name: "CSwiftletNATS", dependencies: [.target(name: "CNATS", condition: .when(traits: ["NATS"]))],
+            cSettings: [.define("SWIFTLET_NATS", .when(traits: ["NATS"]))]),
+        // Built without the trait, too: what it does then is to say so.
+        .target(
+            name: "SwiftletNATS",
+            dependencies: [
+                "CSwiftletNATS", "SwiftletCoroutines", "SwiftletLoop", "SwiftletPool",
+                .target(name: "CNATS", condition: .when(traits: ["NATS"])),
+            ],
+            swiftSettings: settings),
         // Simulated loops for tests; it needs Swift Testing, so nothing else depends on it.
         .target(
             name: "SwiftletTesting", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
+        .target(
+            name: "SwiftletInspect", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
             swiftSettings: settings),
         // Bridges to the server ecosystem's packages: each is empty unless its trait is on.
         .target(
@@ -127,13 +145,13 @@ let package = Package(
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
-                "CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletPool", httpTypes,
+                "CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletInspect", "SwiftletPool", httpTypes,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         .executableTarget(
             name: "SwiftletExamples",
-            dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInterpose", "SwiftletPool", httpTypes],
+            dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletInterpose", "SwiftletPool", httpTypes],
             path: "Examples",
             swiftSettings: settings),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
@@ -152,6 +170,10 @@ let package = Package(
         .executableTarget(
             name: "ParserProgram", dependencies: ["FuzzTargets", "SwiftletHTTP", httpTypes],
             path: "Tests/ParserProgram", swiftSettings: settings),
+        // Processes with something to see in them.
+        .executableTarget(
+            name: "InspectProgram", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInspect"],
+            path: "Tests/InspectProgram", swiftSettings: settings),
         // Not linked with SwiftletInterpose: for `swiftlet run`.
         .executableTarget(
             name: "PreloadProgram", dependencies: ["Swiftlet"], path: "Tests/PreloadProgram", swiftSettings: settings),
@@ -206,10 +228,18 @@ let package = Package(
                 "TestSupport",
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletInspectTests",
+            dependencies: ["CSwiftlet", "Swiftlet", "SwiftletInspect", "TestSupport"], swiftSettings: settings),
+        .executableTarget(
+            name: "NATSTestProgram", dependencies: ["PoolTestJobs", "SwiftletLoop", "SwiftletNATS", "SwiftletPool"],
+            path: "Tests/NATSTestProgram", swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
             name: "SwiftletProgramTests",
-            dependencies: ["SwiftletExamples", "SwiftletCommand", "PreloadProgram", "Swiftlet", "TestSupport"],
+            dependencies: [
+                "InspectProgram", "SwiftletExamples", "SwiftletCommand", "PreloadProgram", "Swiftlet", "TestSupport",
+            ],
             swiftSettings: settings),
     ]
 )

@@ -23,6 +23,7 @@ let package = Package(
             dependencies: [
                 "CRawSwitch",
                 .product(name: "Swiftlet", package: "swiftlet"), .product(name: "SwiftletHTTP", package: "swiftlet"),
+                .product(name: "SwiftletPool", package: "swiftlet"),
             ],
             swiftSettings: settings),
         .target(name: "CStorm"),

@@ -1,6 +1,7 @@
 public import HTTPTypes
 import Swiftlet
 import SwiftletCoroutines
+import SwiftletLoop
 import Synchronization
 
 /// Sends HTTP requests over connections that it keeps and reuses: a session.
@@ -24,6 +25,8 @@ public final class HTTPClient: Sendable {
     /// The fields of requests that set none themselves, written down; `nil` if they cannot be.
     let defaultLines: [UInt8]?
     private let lastNumber = Atomic<UInt64>(0)
+    /// Where it was made, while somebody inspects the process.
+    private let origin = DescriptorOrigins.here
 
     /// Makes a client that has no connections yet. `close()` it, or use `with`.
     public init(_ configuration: Configuration = Configuration()) {
@@ -39,14 +42,18 @@ public final class HTTPClient: Sendable {
         pool = ConnectionPool(
             limit: configuration.connectionLimit, hostLimit: configuration.hostConnectionLimit,
             idleTimeout: configuration.idleTimeout)
+        Inspection.register(pool) { [pool] in pool.metrics }
     }
 
     deinit {
+        Inspection.forget(pool)
         let idle = pool.statistics.idleConnections
         if pool.close(), idle > 0 {
             Report(
                 .unclosedClient,
                 "an HTTPClient was dropped with \(idle) open connections: use HTTPClient.with, or close() it"
+                    + (origin.isEmpty ? "" : ". It was made here:\n")
+                    + origin.map { "    " + Inspection.name(of: $0) }.joined(separator: "\n")
             ).post()
         }
     }

@@ -1,6 +1,9 @@
 public import SwiftletLoop
 
-extension ProcessPool {
+/// The jobs, and how many go to a worker in one piece.
+@usableFromInline typealias ChunkedJobs<Job> = (jobs: JobSource<Job>, size: Int)
+
+extension JobPool {
     // MARK: Whole
 
     /// Runs the jobs in the workers and waits for all results. Python's `Pool.map`.
@@ -32,23 +35,22 @@ extension ProcessPool {
         try await wholeInTask(source(jobs, chunks), timeout)
     }
 
-    /// The jobs, and how many go to a worker in one piece. Python's rule has to know how many there are.
-    @usableFromInline typealias ChunkedJobs<Job> = (jobs: JobSource<Job>, size: Int)
-
+    /// Python's rule has to know how many there are.
     @inlinable
     func source<Job: PoolJob>(_ jobs: sending some Sequence<Job>, _ chunks: ChunkRule) -> ChunkedJobs<Job> {
         let count = jobs.underestimatedCount
         guard chunks == .pythonDefault, count == 0 else {
-            return (JobSource(jobs), chunks.size(jobs: count, processes: processes))
+            return (JobSource(jobs), calls.chunkSize(chunks, jobs: count))
         }
         let all = Array(jobs)
-        return (JobSource(all), chunks.size(jobs: all.count, processes: processes))
+        return (JobSource(all), calls.chunkSize(chunks, jobs: all.count))
     }
 
     @usableFromInline
     func whole<Job: PoolJob>(_ jobs: ChunkedJobs<Job>, _ timeout: Duration?) throws -> [Job.Output] {
         let map = PoolMap(
-            self, jobs.jobs, chunk: jobs.size, lookAhead: nil, isOrdered: true, stopsAtFailure: true, timeout: timeout)
+            calls.engine, jobs.jobs, chunk: jobs.size, lookAhead: nil, isOrdered: true, stopsAtFailure: true,
+            timeout: timeout)
         do {
             return try map.all()
         } catch {
@@ -68,7 +70,8 @@ extension ProcessPool {
     ) -> PoolResults<Job.Output> {
         PoolResults(
             PoolMap(
-                self, jobs.jobs, chunk: jobs.size, lookAhead: lookAhead, isOrdered: isOrdered, stopsAtFailure: false,
+                calls.engine, jobs.jobs, chunk: jobs.size, lookAhead: lookAhead, isOrdered: isOrdered,
+                stopsAtFailure: false,
                 timeout: timeout))
     }
 
@@ -136,9 +139,11 @@ extension ProcessPool {
         result.link(callback, errorCallback)
         let jobs = source(jobs, chunks)
         let map = PoolMap(
-            self, jobs.jobs, chunk: jobs.size, lookAhead: nil, isOrdered: true, stopsAtFailure: true, timeout: nil)
+            calls.engine, jobs.jobs, chunk: jobs.size, lookAhead: nil, isOrdered: true, stopsAtFailure: true,
+            timeout: nil)
         result.rawLink { if $0.isCancelled { map.cancel() } }
-        let entered = engine.enter { [engine] in
+        let engine = calls.engine
+        let entered = engine.enter {
             engine.loop.spawn(name: "result of a pool's map") { result.trySet(Result { try map.all() }) }
         }
         if !entered { result.trySet(.failure(PoolError.closed)) }

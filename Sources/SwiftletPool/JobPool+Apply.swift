@@ -1,6 +1,6 @@
 public import SwiftletLoop
 
-extension ProcessPool {
+extension JobPool {
     /// Runs a job in a worker and waits for its result. Python's `apply`.
     ///
     /// Cancellation: ends the wait at once, and cancels the job.
@@ -43,7 +43,7 @@ extension ProcessPool {
             result.trySet(.failure(error))
             return result
         }
-        let engine = engine
+        let engine = calls.engine
         result.rawLink { result in
             if result.isCancelled { engine.enter { engine.cancel(call, CancellationError()) } }
         }
@@ -63,7 +63,7 @@ extension ProcessPool {
         do {
             return try done.wait()!
         } catch let error as CancellationError {
-            let engine = engine
+            let engine = calls.engine
             engine.enter { engine.cancel(call, CancellationError()) }
             throw error
         }
@@ -72,13 +72,13 @@ extension ProcessPool {
     private func makeCall<Job: PoolJob>(
         _ job: Job, _ timeout: Duration?, answer: @escaping (Result<Job.Output, any Error>) -> Void
     ) throws -> PoolCall {
-        var builder = CallBuilder(Job.self, deadline: timeout.map { .after($0) })
+        var builder = CallBuilder(Job.self, for: calls.engine, deadline: timeout.map { .after($0) })
         try builder.add(job)
         return builder.call { outcome in OutcomeReader<Job>.read(outcome, count: 1) { answer($1) } }
     }
 
-    func submit(_ call: PoolCall) {
-        let engine = engine
+    private func submit(_ call: PoolCall) {
+        let engine = calls.engine
         if !engine.enter({ engine.submit(call) }) { call.finish(.failure(PoolError.closed)) }
     }
 }
