@@ -176,6 +176,14 @@ let package = Package(
         .executableTarget(
             name: "NATSTestProgram", dependencies: ["PoolTestJobs", "SwiftletLoop", "SwiftletNATS", "SwiftletPool"],
             path: "Tests/NATSTestProgram", swiftSettings: settings),
+        // With the trait NATS, against real servers; without it, that the absence is told.
+        .testTarget(
+            name: "SwiftletNATSTests",
+            dependencies: [
+                "CSwiftlet", "NATSTestProgram", "PoolTestJobs", "Swiftlet", "SwiftletNATS", "SwiftletPool",
+                "TestSupport",
+            ],
+            swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
             name: "SwiftletProgramTests",

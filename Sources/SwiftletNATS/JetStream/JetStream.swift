@@ -150,7 +150,9 @@ struct Delivery: Equatable {
     ///   domain and account.
     init?(_ reply: String) {
         var reply = reply
-        guard let made = reply.withUTF8({ Delivery(UnsafeRawPointer($0.baseAddress!), length: $0.count) }) else { return nil }
+        guard let made = reply.withUTF8({ Delivery(UnsafeRawPointer($0.baseAddress!), length: $0.count) }) else {
+            return nil
+        }
         self = made
     }
 
