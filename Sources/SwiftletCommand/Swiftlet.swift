@@ -10,12 +10,12 @@ struct Swiftlet: ParsableCommand {
         commandName: "swiftlet",
         abstract:
             "Coroutines for Swift: a slow server, a fetcher, and the comparison that shows what they are good for.",
-        subcommands: [Serve.self, Fetch.self, Compare.self, Run.self, MeasureMode.self])
+        subcommands: [Serve.self, Fetch.self, WorkQueue.self, Compare.self, Run.self, MeasureMode.self])
 
     static func main() {
         // A loop's descriptor must not take the number of a closed standard stream.
         for number in 0...2 where fcntl(CInt(number), F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
-        WorkerProcess.runIfWorker(BlockingGet.self, TaskGet.self)
+        WorkerProcess.runIfWorker(BlockingGet.self, TaskGet.self, FetchJob.self)
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -1,6 +1,7 @@
 import PoolTestJobs
 import SwiftletLoop
 import SwiftletNATS
+import SwiftletPool
 
 /// So many jobs, whatever happens to servers and workers meanwhile: each must be answered once.
 func soak(_ servers: String, count: Int) throws {

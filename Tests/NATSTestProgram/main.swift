@@ -12,7 +12,9 @@ import SwiftletPool
 
 let words = Array(CommandLine.arguments.dropFirst())
 guard words.count >= 2 else {
-    print("usage: NATSTestProgram worker SERVERS [QUEUE [CONCURRENCY [WAIT_MS [LIMIT [REPLICAS]]]]] | measure SERVERS COUNT | soak SERVERS COUNT")
+    print(
+        "usage: NATSTestProgram worker SERVERS [QUEUE [CONCURRENCY [WAIT_MS [LIMIT [REPLICAS]]]]] | measure SERVERS COUNT | soak SERVERS COUNT"
+    )
     exit(64)
 }
 

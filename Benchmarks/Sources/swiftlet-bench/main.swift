@@ -17,6 +17,7 @@ let usage = """
       timers [n]                           channel [n] [fiber|task]
       lock [n] [lock|semaphore]
       tcp_echo PORT [fiber|task]           http_server PORT [fiber|task]
+      nats_jobs SERVER [n]                 (built with SWIFTLET_NATS=1)
       slow_fetch PORT [n] [fiber|task]     http_client PORT [n] [concurrency] [fiber|task]
     """
 
@@ -45,6 +46,8 @@ do {
         try measureHTTPClient(
             port: arguments.number(), count: arguments.number(or: 20_000), concurrency: arguments.number(or: 100),
             arguments.kind())
+    case "nats_jobs": try measureNATSJobs(arguments.word(), count: arguments.number(or: 100_000))
+    case "nats_worker": try runNATSWorker(arguments.word())
     case "slow_fetch":
         try measureSlowFetch(port: arguments.number(), count: arguments.number(or: 100), arguments.kind())
     case let other: throw UsageError(reason: "no such workload: \(other)")

@@ -8,14 +8,18 @@ struct FetchAttempt {
     let client: HTTPClient
     let pattern: FetchPattern
     let save: SaveDirectory?
+    /// For who saves it elsewhere.
+    var keepsBody = false
 
     /// How a try ended.
-    struct End {
+    struct End: Codable {
         var outcome: FetchResult.Outcome
         /// Worth another try.
         var isRetryable = false
         /// How long the server wants to be left alone.
         var retryAfter: Duration?
+        /// To be saved.
+        var body: [UInt8]?
     }
 
     /// Cancellation: ends the try; it throws.
@@ -46,9 +50,11 @@ struct FetchAttempt {
             let file = isRetryable || isFailure ? nil : try save?.begin(url)
             defer { file?.close() }
             var count = 0
+            var body: [UInt8]? = keepsBody && !isRetryable && !isFailure ? [] : nil
             while let piece = try response.body.next() {
                 count += piece.count
                 try file?.append(piece)
+                body?.append(contentsOf: piece)
             }
             let outcome: FetchResult.Outcome =
                 isFailure
@@ -59,7 +65,7 @@ struct FetchAttempt {
                         elapsed: ContinuousClock.now - start, file: try file?.finish()))
             return End(
                 outcome: outcome, isRetryable: isRetryable,
-                retryAfter: isRetryable ? response.headers[.retryAfter].flatMap { Self.delay($0) } : nil)
+                retryAfter: isRetryable ? response.headers[.retryAfter].flatMap { Self.delay($0) } : nil, body: body)
         }
     }
 
