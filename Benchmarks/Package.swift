@@ -26,7 +26,8 @@ let package = Package(
             dependencies: [
                 "CRawSwitch",
                 .product(name: "Swiftlet", package: "swiftlet"), .product(name: "SwiftletHTTP", package: "swiftlet"),
-                .product(name: "SwiftletNATS", package: "swiftlet"), .product(name: "SwiftletPool", package: "swiftlet"),
+                .product(name: "SwiftletNATS", package: "swiftlet"),
+                .product(name: "SwiftletPool", package: "swiftlet"),
             ],
             swiftSettings: settings),
         .target(name: "CStorm"),

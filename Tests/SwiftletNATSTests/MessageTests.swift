@@ -11,6 +11,7 @@ struct MessageTests {
     @Test func deliveries() {
         let plain = Delivery("$JS.ACK.SWIFTLET_q_JOBS.workers.3.1042.77.1700000000000000000.5")
         #expect(plain?.consumer == "workers" && plain?.count == 3 && plain?.sequence == 1042)
+        #expect(plain?.pending == 5)
         let routed = Delivery("$JS.ACK.hub.ACCOUNT.SWIFTLET_q_JOBS.workers.1.9.8.1700000000000000000.0.token")
         #expect(routed?.consumer == "workers" && routed?.count == 1 && routed?.sequence == 9)
         for text in ["", "_INBOX.a.1", "$JS.ACK.a.b.c.d.e.f.g", "$JS.ACK.a.b.1"] { #expect(Delivery(text) == nil) }
