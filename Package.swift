@@ -145,7 +145,7 @@ let package = Package(
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
-                "CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletInspect", "SwiftletPool", httpTypes,
+                "CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletInspect", "SwiftletNATS", "SwiftletPool", httpTypes,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -234,6 +234,14 @@ let package = Package(
         .executableTarget(
             name: "NATSTestProgram", dependencies: ["PoolTestJobs", "SwiftletLoop", "SwiftletNATS", "SwiftletPool"],
             path: "Tests/NATSTestProgram", swiftSettings: settings),
+        // With the trait NATS, against real servers; without it, that the absence is told.
+        .testTarget(
+            name: "SwiftletNATSTests",
+            dependencies: [
+                "CSwiftlet", "NATSTestProgram", "PoolTestJobs", "Swiftlet", "SwiftletNATS", "SwiftletPool",
+                "TestSupport",
+            ],
+            swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
             name: "SwiftletProgramTests",

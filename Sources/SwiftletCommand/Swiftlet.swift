@@ -12,7 +12,7 @@ struct Swiftlet: ParsableCommand {
             "Coroutines for Swift: a slow server, a fetcher, the comparison that shows what they are good for, and looks into running programs.",
         version: "0.1.0-dev",
         subcommands: [
-            Serve.self, Fetch.self, Compare.self, Run.self, Ps.self, Tree.self, Dump.self, Top.self, Trace.self,
+            Serve.self, Fetch.self, WorkQueue.self, Compare.self, Run.self, Ps.self, Tree.self, Dump.self, Top.self, Trace.self,
             Web.self,
             MeasureMode.self,
         ])
@@ -20,7 +20,7 @@ struct Swiftlet: ParsableCommand {
     static func main() {
         // A loop's descriptor must not take the number of a closed standard stream.
         for number in 0...2 where fcntl(CInt(number), F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
-        WorkerProcess.runIfWorker(BlockingGet.self, TaskGet.self)
+        WorkerProcess.runIfWorker(BlockingGet.self, TaskGet.self, FetchJob.self)
         do {
             var command = try parseAsRoot()
             try command.run()

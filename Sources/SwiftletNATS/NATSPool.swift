@@ -123,7 +123,8 @@ public final class NATSPool: JobPool {
     }
 }
 
-/// The calls of a pool whose results are kept under a name: see `NATSPool.jobSet`. It has the calls of every pool.
+/// The calls of a pool whose results are kept under a name: see `NATSPool.jobSet`. It has the calls of every pool, and ends
+/// with its own.
 public final class NATSJobSet: JobPool {
     private let engine: JobSetEngine
     private let pool: NATSPool
@@ -134,11 +135,6 @@ public final class NATSJobSet: JobPool {
     init(_ engine: JobSetEngine, of pool: NATSPool) {
         self.engine = engine
         self.pool = pool
-    }
-
-    deinit {
-        let engine = engine
-        engine.enter { engine.close() }
     }
 
     /// Forgets the results, and takes jobs that wait out of the queue. To be called when all calls are answered.

@@ -12,7 +12,9 @@ import SwiftletPool
 
 let words = Array(CommandLine.arguments.dropFirst())
 guard words.count >= 2 else {
-    print("usage: NATSTestProgram worker SERVERS [QUEUE [CONCURRENCY [WAIT_MS]]] | measure SERVERS COUNT")
+    print(
+        "usage: NATSTestProgram worker SERVERS [QUEUE [CONCURRENCY [WAIT_MS [LIMIT [REPLICAS]]]]] | measure SERVERS COUNT | soak SERVERS COUNT"
+    )
     exit(64)
 }
 
@@ -20,6 +22,8 @@ func configuration(_ words: [String]) -> NATSConfiguration {
     var configuration = NATSConfiguration(words[0])
     if words.count > 1 { configuration.queue = words[1] }
     if words.count > 3, let wait = Int(words[3]) { configuration.acknowledgementWait = .milliseconds(wait) }
+    if words.count > 4, let limit = Int(words[4]) { configuration.deliveryLimit = limit }
+    if words.count > 5, let replicas = Int(words[5]) { configuration.replicas = replicas }
     return configuration
 }
 
@@ -31,5 +35,6 @@ case "worker":
         onReady: { say("ready \(getpid())") })
     say("drained")
 case "measure": try measure(words[1], count: words.count > 2 ? Int(words[2])! : 50_000)
+case "soak": try soak(words[1], count: words.count > 2 ? Int(words[2])! : 100_000)
 default: exit(64)
 }

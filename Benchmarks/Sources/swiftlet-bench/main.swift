@@ -20,6 +20,7 @@ let usage = """
       tcp_echo PORT [fiber|task]           http_server PORT [fiber|task]
       pool_call [n]                        pool_map [n] [chunked|single]
       pool_compute [n]                     pool_bytes [size]
+      nats_jobs SERVER [n]                 (built with SWIFTLET_NATS=1)
       slow_fetch PORT [n] [fiber|task]     http_client PORT [n] [concurrency] [fiber|task]
     """
 
@@ -50,6 +51,8 @@ do {
         try measureHTTPClient(
             port: arguments.number(), count: arguments.number(or: 20_000), concurrency: arguments.number(or: 100),
             arguments.kind())
+    case "nats_jobs": try measureNATSJobs(arguments.word(), count: arguments.number(or: 100_000))
+    case "nats_worker": try runNATSWorker(arguments.word())
     case "slow_fetch":
         try measureSlowFetch(port: arguments.number(), count: arguments.number(or: 100), arguments.kind())
     case "pool_call": try measurePoolCall(count: arguments.number(or: 10_000))

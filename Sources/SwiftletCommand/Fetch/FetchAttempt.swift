@@ -10,17 +10,21 @@ struct FetchAttempt {
     let save: SaveDirectory?
     /// There will be no other, whatever comes of it.
     let isLast: Bool
+    /// For who saves it elsewhere.
+    var keepsBody = false
 
     /// A server that wants to be left alone for longer than this is not asked again: what it has answered is the result.
     static let longestRest = Duration.seconds(300)
 
     /// How a try ended.
-    struct End {
+    struct End: Codable {
         var outcome: FetchResult.Outcome
         /// Worth another try.
         var isRetryable = false
         /// How long the server wants to be left alone.
         var retryAfter: Duration?
+        /// To be saved.
+        var body: [UInt8]?
     }
 
     /// Cancellation: ends the try; it throws.
@@ -54,9 +58,11 @@ struct FetchAttempt {
             let file = isRetryable || isFailure ? nil : try save?.begin(url)
             defer { file?.close() }
             var count = 0
+            var body: [UInt8]? = keepsBody && !isRetryable && !isFailure ? [] : nil
             while let piece = try response.body.next() {
                 count += piece.count
                 try file?.append(piece)
+                body?.append(contentsOf: piece)
             }
             let outcome: FetchResult.Outcome =
                 isFailure
@@ -65,7 +71,7 @@ struct FetchAttempt {
                     FetchResult.Answer(
                         finalURL: response.url.description, status: status, bytes: count,
                         elapsed: ContinuousClock.now - start, file: try file?.finish()))
-            return End(outcome: outcome, isRetryable: isRetryable, retryAfter: retryAfter)
+            return End(outcome: outcome, isRetryable: isRetryable, retryAfter: retryAfter, body: body)
         }
     }
 

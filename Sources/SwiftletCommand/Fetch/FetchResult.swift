@@ -1,7 +1,7 @@
 /// What came of a URL.
 struct FetchResult {
     /// What went wrong, as results name it.
-    enum ErrorKind: String, CaseIterable {
+    enum ErrorKind: String, CaseIterable, Codable {
         case url
         case timeout
         case dns
@@ -10,9 +10,11 @@ struct FetchResult {
         case `protocol`
         case http
         case cancelled
+        /// The worker that was at it was lost, or could not say what came of it.
+        case worker
     }
 
-    struct Answer {
+    struct Answer: Codable {
         var finalURL: String
         var status: Int
         /// Of the decoded body.
@@ -22,7 +24,7 @@ struct FetchResult {
         var file: String?
     }
 
-    enum Outcome {
+    enum Outcome: Codable {
         case answer(Answer)
         case error(ErrorKind, String)
     }

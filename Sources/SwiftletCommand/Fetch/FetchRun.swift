@@ -32,6 +32,7 @@ final class FetchRun {
     var interval: Duration?
     var retries = 2
     var isQuiet = false
+    var workers = FetchWorkers.none
 
     private let pattern: FetchPattern
     private let input: FetchInput
@@ -39,7 +40,8 @@ final class FetchRun {
     private let save: SaveDirectory?
     private let finished: FetchedBefore?
 
-    private var client: HTTPClient!
+    /// Makes a try: here, or in a worker.
+    private var perform: ((HTTPURL, _ isLast: Bool) throws -> FetchAttempt.End)!
     private var tally = FetchTally()
     private var hosts: [String: FetchHost<Job>] = [:]
     /// Hosts that have a URL waiting and a place free; each is in it once.
@@ -76,16 +78,20 @@ final class FetchRun {
     /// - Returns: the exit code.
     /// - Throws: `Failure` when results cannot be written, or the input cannot be read.
     func run() throws -> CInt {
-        var configuration = HTTPClient.Configuration()
-        configuration.connectionLimit = concurrency
-        // Each URL is asked for as if it were the only one.
-        configuration.cookies = .none
-        // One deadline covers all of a try.
-        configuration.timeout = nil
-        configuration.connectTimeout = nil
-        configuration.readTimeout = nil
-        client = HTTPClient(configuration)
-        defer { client.close() }
+        guard let pool = try workers.makePool(concurrency: concurrency) else {
+            let client = HTTPClient.forFetching(connections: concurrency)
+            defer { client.close() }
+            perform = { [pattern, save] url, isLast in
+                try FetchAttempt(client: client, pattern: pattern, save: save, isLast: isLast).perform(url)
+            }
+            return try fetchAll()
+        }
+        defer { pool.end() }
+        perform = { [pattern, save] url, isLast in try pool.perform(url, pattern, save, isLast: isLast) }
+        return try fetchAll()
+    }
+
+    private func fetchAll() throws -> CInt {
         let reader = spawn(name: "fetch-input") { self.readInput() }
         let interruption = try onSignal(SIGINT) {
             if self.isInterrupted { exit(130) }  // twice: at once
@@ -207,9 +213,7 @@ final class FetchRun {
         do {
             try waitForRate()
             job.attempts += 1
-            let end = try FetchAttempt(
-                client: client, pattern: pattern, save: save, isLast: job.attempts > retries
-            ).perform(job.target)
+            let end = try perform(job.target, job.attempts > retries)
             leave(job)
             if end.isRetryable, !isInterrupted {
                 rest(job, end.retryAfter)

@@ -24,7 +24,9 @@ final class IncomingMessage: @unchecked Sendable {
 
     /// The number that the subject of an answer to us ends in.
     var replyNumber: UInt64? {
-        guard let start = swiftlet_nats_subject(handle), let dot = strrchr(start, CInt(UInt8(ascii: "."))) else { return nil }
+        guard let start = swiftlet_nats_subject(handle), let dot = strrchr(start, CInt(UInt8(ascii: "."))) else {
+            return nil
+        }
         var number: UInt64 = 0
         var digit = dot + 1
         while digit.pointee != 0 {
@@ -46,7 +48,9 @@ final class IncomingMessage: @unchecked Sendable {
     }
 
     /// Where it comes from, if a consumer has delivered it.
-    var delivery: Delivery? { swiftlet_nats_reply(handle).flatMap { Delivery(UnsafeRawPointer($0), length: strlen($0)) } }
+    var delivery: Delivery? {
+        swiftlet_nats_reply(handle).flatMap { Delivery(UnsafeRawPointer($0), length: strlen($0)) }
+    }
 
     /// What a server says instead of an answer, such as 503: nobody is there who could give one.
     var status: Int? {

@@ -145,12 +145,16 @@ struct Delivery: Equatable {
     /// How often the message has been delivered, this time included.
     let count: Int
     let sequence: Int
+    /// How many more the consumer has.
+    let pending: Int
 
     /// - Parameter reply: `$JS.ACK.STREAM.CONSUMER.DELIVERED.SEQUENCE.…`, with two more parts behind ACK from servers that name
     ///   domain and account.
     init?(_ reply: String) {
         var reply = reply
-        guard let made = reply.withUTF8({ Delivery(UnsafeRawPointer($0.baseAddress!), length: $0.count) }) else { return nil }
+        guard let made = reply.withUTF8({ Delivery(UnsafeRawPointer($0.baseAddress!), length: $0.count) }) else {
+            return nil
+        }
         self = made
     }
 
@@ -158,7 +162,7 @@ struct Delivery: Equatable {
         let text = UnsafeRawBufferPointer(start: reply, count: length)
         guard text.starts(with: "$JS.ACK.".utf8) else { return nil }
         var consumer = 0..<0
-        var numbers = (0, 0)
+        var numbers = (count: 0, sequence: 0, pending: 0)
         let dots = text.reduce(0) { $0 + ($1 == UInt8(ascii: ".") ? 1 : 0) }
         guard dots >= 8 else { return nil }
         let first = dots >= 10 ? 5 : 3
@@ -166,14 +170,18 @@ struct Delivery: Equatable {
         for index in 0...length where index == length || text[index] == UInt8(ascii: ".") {
             switch part - first {
             case 0: consumer = start..<index
-            case 1, 2:
+            case 1, 2, 5:
                 guard let number = Int(String(decoding: text[start..<index], as: UTF8.self)) else { return nil }
-                if part - first == 1 { numbers.0 = number } else { numbers.1 = number }
+                switch part - first {
+                case 1: numbers.count = number
+                case 2: numbers.sequence = number
+                default: numbers.pending = number
+                }
             default: break
             }
             (part, start) = (part + 1, index + 1)
         }
         self.consumer = String(decoding: text[consumer], as: UTF8.self)
-        (count, sequence) = numbers
+        (count, sequence, pending) = numbers
     }
 }

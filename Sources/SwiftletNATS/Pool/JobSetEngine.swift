@@ -117,8 +117,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
                 let puller = Puller(
                     client.connection, stream: client.names.results,
                     makeConsumer: { [weak self] in try self?.makeConsumer() ?? "" }, room: { 4096 },
-                    onFailure: { [weak self] in self?.terminate($0) }
-                ) { [weak self] in self?.came($0, $1) }
+                    onFailure: { [weak self] in self?.terminate($0) }, take: { [weak self] in self?.came($0, $1) })
                 self.puller = puller
                 try puller.start()
                 if state == .starting { state = .open }
@@ -154,7 +153,6 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
     /// Reads the keys of the results that are there. Failures do not count: those jobs are done again.
     private func findStored(_ client: Client) throws {
         let finished = Waiter<Void>()
-        var pending = 0
         let puller = Puller(
             client.connection, stream: client.names.results,
             makeConsumer: { [self] in
@@ -163,19 +161,15 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
                     "opt_start_seq":\(lastSequence + 1)
                     """
                 let made = try client.stream.makeConsumer(of: client.names.results, settings)
-                pending = made.pending
-                if pending == 0 { finished.resume(returning: ()) }
+                if made.pending == 0 { finished.resume(returning: ()) }
                 return made.name
             },
-            room: { pending }, onFailure: { finished.resume(throwing: $0) }
-        ) { [self] message, delivery in
-            lastSequence = delivery.sequence
-            pending -= 1
-            if let key = message.key, Answer(message).isSuccess {
-                stored[key] = delivery.sequence
-            }
-            if pending == 0 { finished.resume(returning: ()) }
-        }
+            room: { 4096 }, onFailure: { finished.resume(throwing: $0) },
+            take: { [self] message, delivery in
+                lastSequence = delivery.sequence
+                if let key = message.key, Answer(message).isSuccess { stored[key] = delivery.sequence }
+                if delivery.pending == 0 { finished.resume(returning: ()) }
+            })
         defer {
             puller.stop()
             if let name = puller.name { client.stream.deleteConsumer(name, of: client.names.results) }

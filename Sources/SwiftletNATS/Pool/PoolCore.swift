@@ -29,6 +29,7 @@ final class PoolCore: @unchecked Sendable {
                 closeIfDone()
             } catch {
                 client.resume(throwing: error)
+                closeIfDone()
             }
         }
     }

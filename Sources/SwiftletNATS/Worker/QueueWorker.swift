@@ -158,9 +158,11 @@ final class QueueWorker: @unchecked Sendable {
         if running < concurrency { begin(job) } else { waiting.append(job) }
     }
 
-    private func giveBack(_ job: Job) {
+    /// - Parameter delay: before somebody else gets it.
+    private func giveBack(_ job: Job, after delay: Duration = .zero) {
         forget(job)
-        client?.connection.send(OutgoingMessage(job.acknowledgement, text: "-NAK"))
+        let text = delay > .zero ? "-NAK {\"delay\":\(delay.wholeNanoseconds)}" : "-NAK"
+        client?.connection.send(OutgoingMessage(job.acknowledgement, text: text))
     }
 
     private func forget(_ job: Job) {
@@ -245,8 +247,8 @@ final class QueueWorker: @unchecked Sendable {
         client.publisher.publish(message) { [self] outcome in
             switch outcome {
             case .stored, .occupied: acknowledge(job)
-            // It comes again, here or elsewhere.
-            case .refused: giveBack(job)
+            // It comes again, here or elsewhere, and its result may be taken then.
+            case .refused: giveBack(job, after: .seconds(1))
             }
             puller?.refill()
             endIfDone()
