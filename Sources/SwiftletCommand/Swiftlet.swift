@@ -12,7 +12,8 @@ struct Swiftlet: ParsableCommand {
             "Coroutines for Swift: a slow server, a fetcher, the comparison that shows what they are good for, and looks into running programs.",
         version: "0.1.0-dev",
         subcommands: [
-            Serve.self, Fetch.self, WorkQueue.self, Compare.self, Run.self, Ps.self, Tree.self, Dump.self, Top.self, Trace.self,
+            Serve.self, Fetch.self, WorkQueue.self, Compare.self, Run.self, Ps.self, Tree.self, Dump.self, Top.self,
+            Trace.self,
             Web.self,
             MeasureMode.self,
         ])
