@@ -48,7 +48,6 @@ public final class NATSPool: JobPool {
     public func waitUntilReady() throws { try engine.waitUntilReady() }
 
     /// Waits until the servers have been reached, from a task.
-    @concurrent
     public func waitUntilReady() async throws { try await parkInTask { try self.engine.waitUntilReady() } }
 
     /// Jobs whose results are kept under a name: a program that was interrupted goes on with the same name and the same jobs,
@@ -83,7 +82,6 @@ public final class NATSPool: JobPool {
     public func join() throws { try waitForEnd() }
 
     /// Waits until all is answered and the connection is closed, from a task.
-    @concurrent
     public func join() async throws { try await parkInTask { try self.waitForEnd() } }
 
     /// Takes no more calls, and waits until all are answered.
@@ -95,7 +93,6 @@ public final class NATSPool: JobPool {
     }
 
     /// Takes no more calls, and waits until all are answered, from a task.
-    @concurrent
     public func drain() async throws {
         try await parkInTask {
             self.close()
@@ -158,6 +155,5 @@ public final class NATSJobSet: JobPool {
     }
 
     /// Forgets the results, from a task.
-    @concurrent
     public func remove() async throws { try await parkInTask { try self.remove() as Void } }
 }

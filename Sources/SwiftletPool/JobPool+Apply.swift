@@ -16,7 +16,6 @@ extension JobPool {
     /// Runs a job in a worker and waits for its result, from a task.
     ///
     /// Cancellation: ends the wait at once, and cancels the job.
-    @concurrent
     public func apply<Job: PoolJob>(_ job: Job, timeout: Duration? = nil) async throws -> Job.Output {
         try await parkInTask { try self.run(job, timeout) }
     }

@@ -88,7 +88,6 @@ public final class ProcessPool: JobPool {
     public func join() throws { try waitForEnd() }
 
     /// Waits until all workers have ended, from a task.
-    @concurrent
     public func join() async throws { try await parkInTask { try self.waitForEnd() } }
 
     /// Takes no more calls, and waits until all are answered and the workers have ended.
@@ -100,7 +99,6 @@ public final class ProcessPool: JobPool {
     }
 
     /// Takes no more calls, and waits until all are answered and the workers have ended, from a task.
-    @concurrent
     public func drain() async throws {
         try await parkInTask {
             self.close()
@@ -126,6 +124,5 @@ public final class ProcessPool: JobPool {
     public func waitUntilReady() throws { try engine.waitUntilReady() }
 
     /// Waits until every worker has started, from a task.
-    @concurrent
     public func waitUntilReady() async throws { try await parkInTask { try self.engine.waitUntilReady() } }
 }

@@ -9,14 +9,12 @@ extension WebSocket {
     /// Cancellation: ends the wait; nothing of a message is lost.
     /// - Returns: `nil` when the peer has said goodbye (1000, 1001, or no code).
     /// - Throws: what the synchronous spelling throws.
-    @concurrent
     public func receive() async throws -> Message? { try await parkInTask { try self.reader.receive() } }
 
     /// Waits for the next part of a message, from a task.
     ///
     /// Cancellation: ends the wait; nothing is lost.
     /// - Throws: what the synchronous spelling throws.
-    @concurrent
     public func receivePart() async throws -> MessagePart? {
         try await parkInTask { try self.reader.receivePart() }
     }
@@ -24,19 +22,16 @@ extension WebSocket {
     /// Sends a text, from a task.
     ///
     /// - Throws: `WebSocketError.closed`; `SocketError`; `CancellationError`.
-    @concurrent
     public func send(_ text: String) async throws { try await parkInTask { try self.transmit(text) } }
 
     /// Sends a binary message, from a task.
     ///
     /// - Throws: `WebSocketError.closed`; `SocketError`; `CancellationError`.
-    @concurrent
     public func send(_ bytes: [UInt8]) async throws { try await parkInTask { try self.transmit(bytes) } }
 
     /// Sends a message that was received, or made, from a task.
     ///
     /// - Throws: `WebSocketError.closed`; `SocketError`; `CancellationError`.
-    @concurrent
     public func send(_ message: Message) async throws { try await parkInTask { try self.transmit(message) } }
 
     /// Sends a message in parts, from a task.
@@ -62,7 +57,6 @@ extension WebSocket {
     ///
     /// - Throws: what the synchronous spelling throws.
     @discardableResult
-    @concurrent
     public func ping(timeout: Duration = .seconds(20)) async throws -> Duration {
         try await parkInTask { try self.reader.ping(timeout: timeout) }
     }
@@ -71,7 +65,6 @@ extension WebSocket {
     ///
     /// Cancellation: closes the connection at once.
     /// - Throws: what the synchronous spelling throws.
-    @concurrent
     public func close(_ code: CloseCode = .normal, reason: String = "") async throws {
         try await parkInTask { try self.reader.close(code, reason) }
     }
@@ -81,16 +74,13 @@ extension MessageWriter {
     /// Sends a part, from a task.
     ///
     /// - Throws: `WebSocketError.closed`; `SocketError`; `CancellationError`.
-    @concurrent
     public func send(_ part: String) async throws { try await parkInTask { try self.transmit(Array(part.utf8)) } }
 
     /// Sends a part, from a task. Characters of a text may be cut anywhere.
     ///
     /// - Throws: `WebSocketError.cannotSend` if a text is not UTF-8; `.closed`; `SocketError`; `CancellationError`.
-    @concurrent
     public func send(_ part: [UInt8]) async throws { try await parkInTask { try self.transmit(part) } }
 
-    @concurrent
     func end() async throws { try await parkInTask { try self.finish() } }
 }
 

@@ -32,7 +32,6 @@ public final class PoolResults<Value: Sendable>: AsyncSequence, Sendable {
     ///
     /// Cancellation: ends the wait; nothing is lost.
     /// - Returns: `nil` after the last.
-    @concurrent
     public func next(timeout: Duration? = nil) async throws -> Value? {
         let deadline = timeout.map { Deadline.after($0) }
         return try await parkInTask { try self.nextOutcome(deadline)?.get() }

@@ -34,7 +34,6 @@ extension HTTPServerRequest {
     /// The body as a form, for a task.
     ///
     /// Cancellation: ends the wait.
-    @concurrent
     public func form(limit: Int? = nil) async throws -> HTTPForm { try await parkInTask { try self.readForm(limit) } }
 
     private func readForm(_ limit: Int?) throws -> HTTPForm {

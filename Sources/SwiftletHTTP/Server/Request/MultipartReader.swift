@@ -34,7 +34,6 @@ public final class MultipartReader: @unchecked Sendable {
     /// The next part, for a task.
     ///
     /// Cancellation: ends the wait.
-    @concurrent
     public func next() async throws -> Part? { try await parkInTask { try self.nextPart() } }
 
     private func nextPart() throws -> Part? {
@@ -104,7 +103,6 @@ public final class MultipartReader: @unchecked Sendable {
         /// The next piece of the content, for a task.
         ///
         /// Cancellation: ends the wait.
-        @concurrent
         public func next() async throws -> [UInt8]? { try await parkInTask { try self.reader.nextPiece(of: self) } }
 
         /// The whole content.
@@ -113,7 +111,6 @@ public final class MultipartReader: @unchecked Sendable {
         public func bytes(limit: Int = 1 << 20) throws -> [UInt8] { try all(limit) }
 
         /// The whole content, for a task.
-        @concurrent
         public func bytes(limit: Int = 1 << 20) async throws -> [UInt8] { try await parkInTask { try self.all(limit) } }
 
         private func all(_ limit: Int) throws -> [UInt8] {

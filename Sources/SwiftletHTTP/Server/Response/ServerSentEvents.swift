@@ -26,7 +26,6 @@ public final class HTTPEventSender: @unchecked Sendable {
     /// Sends an event from a task.
     ///
     /// Cancellation: ends the wait, and the stream.
-    @concurrent
     public func send(_ data: String, event: String? = nil, id: String? = nil) async throws {
         try await parkInTask { try self.write(Self.text(data, event, id, nil)) }
     }

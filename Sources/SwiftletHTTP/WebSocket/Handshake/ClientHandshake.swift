@@ -97,7 +97,6 @@ extension HTTPClient {
     ///
     /// Cancellation: ends the attempt; nothing stays open.
     /// - Throws: what the synchronous spelling throws.
-    @concurrent
     public func webSocket(
         _ url: String, headers: HTTPFields = [:], configuration: WebSocket.Configuration = .init()
     ) async throws -> WebSocket {
