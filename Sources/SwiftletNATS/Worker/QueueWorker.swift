@@ -19,12 +19,15 @@ final class QueueWorker: @unchecked Sendable {
         var acknowledgement: String
         var task: Task<Void, Never>?
         var isCancelled = false
+        /// It may have been done before: by a worker whose acknowledgement was lost, or for an earlier run of its set.
+        var mayBeDone: Bool
         /// Its result is on its way into the stream.
         var isStoring = false
         var began = ContinuousClock.now
 
-        init(_ key: String, _ message: IncomingMessage) {
+        init(_ key: String, _ message: IncomingMessage, _ delivery: Delivery) {
             self.key = key
+            mayBeDone = delivery.count > 1 || message.header(Header.expectedLast) != nil
             self.message = message
             acknowledgement = message.reply
         }
@@ -150,7 +153,7 @@ final class QueueWorker: @unchecked Sendable {
             heartbeat.add(key, message.reply)
             return
         }
-        let job = Job(key, message)
+        let job = Job(key, message, delivery)
         jobs[key] = job
         heartbeat.add(key, job.acknowledgement)
         if isDraining { return giveBack(job) }
@@ -171,6 +174,29 @@ final class QueueWorker: @unchecked Sendable {
     }
 
     private func begin(_ job: Job) {
+        guard job.mayBeDone, let client else { return run(job) }
+        running += 1
+        loop.spawn(name: "search for a NATS job's result") { [self] in
+            var isDone = false
+            do {
+                let subject = client.names.result(job.key)
+                let request = OutgoingMessage(
+                    "$JS.API.DIRECT.GET.\(client.names.results)", text: "{\"last_by_subj\":\"\(subject)\"}")
+                // Without an answer it is done again, which does no harm.
+                isDone =
+                    try client.stream.ask(request, until: .after(.seconds(2))).map { Answer($0).isSuccess } ?? false
+            } catch {}  // the loop ends
+            running -= 1
+            // It may have been cancelled meanwhile.
+            if jobs[job.key] === job {
+                if isDone { acknowledge(job) } else { run(job) }
+            }
+            beginWaiting()
+            puller?.refill()
+        }
+    }
+
+    private func run(_ job: Job) {
         let name = job.message.header(Header.job) ?? ""
         guard let type = types[name] else { return refuse(job, .notRegistered(types.keys.sorted())) }
         let version = job.message.header(Header.version) ?? ""
