@@ -112,7 +112,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
         loop.spawn(name: "start of a NATS pool") { [self] in
             do {
                 let client = try client()
-                guard state == .starting || state == .closed else { return client.connection.close() }
+                guard state != .ended else { return }
                 self.client = client
                 client.connection.onClose { [self] in
                     terminate(NATSError.connectionClosed(reason: "its loop has ended"))
@@ -124,6 +124,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
                     onFailure: { [weak self] in self?.terminate($0) }, take: { [weak self] in self?.came($0, $1) })
                 self.puller = puller
                 try puller.start()
+                guard state != .ended else { return puller.stop() }
                 if state == .starting { state = .open }
                 isReady = true
                 searcher = loop.spawn(name: "search for lost NATS jobs") { [self] in try searchForLostJobs() }
