@@ -9,8 +9,14 @@ struct Swiftlet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "swiftlet",
         abstract:
-            "Coroutines for Swift: a slow server, a fetcher, and the comparison that shows what they are good for.",
-        subcommands: [Serve.self, Fetch.self, WorkQueue.self, Compare.self, Run.self, MeasureMode.self])
+            "Coroutines for Swift: a slow server, a fetcher, the comparison that shows what they are good for, and looks into running programs.",
+        version: "0.1.0-dev",
+        subcommands: [
+            Serve.self, Fetch.self, WorkQueue.self, Compare.self, Run.self, Ps.self, Tree.self, Dump.self, Top.self,
+            Trace.self,
+            Web.self,
+            MeasureMode.self,
+        ])
 
     static func main() {
         // A loop's descriptor must not take the number of a closed standard stream.

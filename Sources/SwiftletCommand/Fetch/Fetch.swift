@@ -37,7 +37,7 @@ struct Fetch: ParsableCommand {
         parsing: .unconditional,
         help: """
             How often to try again after a connection that failed or was reset (idempotent methods), and after the status \
-            429, 502, 503 or 504.
+            429, 502, 503 or 504, unless Retry-After asks for more than five minutes.
             """)
     var retries = 2
 
@@ -117,11 +117,16 @@ struct Fetch: ParsableCommand {
             guard header.unicodeScalars.allSatisfy({ $0.value >= 32 || $0 == "\t" }) else {
                 throw ValidationError("--header '\(header)' has control characters")
             }
+            // The client would refuse each request for it.
+            if name.canonicalName == "host" {
+                throw ValidationError("--header '\(header)' cannot be set: the URL decides about Host")
+            }
             fields.append(field)
         }
         guard let method = HTTPRequest.Method(rawValue: method ?? (data == nil ? "GET" : "POST")) else {
             throw ValidationError("--method '\(method ?? "")' is no method")
         }
+        if method == .connect { throw ValidationError("--method CONNECT makes tunnels, and fetches nothing") }
         if data != nil, fields[.contentType] == nil { fields[.contentType] = "application/x-www-form-urlencoded" }
         return FetchPattern(
             method: method, fields: fields, body: data.map { Array($0.utf8) }, followsRedirects: follow,
@@ -148,9 +153,11 @@ struct Fetch: ParsableCommand {
             throw Failure(code: Self.usageCode, reason: "--output \(output) is the file that --input reads")
         }
         let finished = resume ? try FetchedBefore(mending: output!) : nil
+        let save = try save.map { try SaveDirectory($0) }
+        if resume { try save?.removeLeftovers() }
         let run = FetchRun(
             pattern: try pattern(), input: try FetchInput(urls: urls, path: input),
-            output: try FetchOutput(path: output, appends: resume), save: try save.map { try SaveDirectory($0) },
+            output: try FetchOutput(path: output, appends: resume, hasProgress: !quiet), save: save,
             finished: finished)
         run.concurrency = concurrency
         run.perHost = perHost

@@ -37,15 +37,15 @@ struct FetchResult {
     var line: String {
         switch outcome {
         case .answer(let answer):
-            let file = answer.file.map { ", \"file\": \(Self.quoted($0))" } ?? ""
+            let file = answer.file.map { ", \"file\": \(JSONText.quoted($0))" } ?? ""
             return """
-                {"url": \(Self.quoted(url)), "final_url": \(Self.quoted(answer.finalURL)), "status": \(answer.status), \
+                {"url": \(JSONText.quoted(url)), "final_url": \(JSONText.quoted(answer.finalURL)), "status": \(answer.status), \
                 "bytes": \(answer.bytes), "elapsed_s": \(Self.seconds(answer.elapsed)), "attempts": \(attempts)\(file)}
 
                 """
         case .error(let kind, let message):
             return """
-                {"url": \(Self.quoted(url)), "error": {"kind": "\(kind.rawValue)", "message": \(Self.quoted(message))}, \
+                {"url": \(JSONText.quoted(url)), "error": {"kind": "\(kind.rawValue)", "message": \(JSONText.quoted(message))}, \
                 "attempts": \(attempts)}
 
                 """
@@ -57,24 +57,5 @@ struct FetchResult {
         let (seconds, attoseconds) = duration.components
         let fraction = String(attoseconds / 1_000_000_000_000)
         return "\(seconds).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)"
-    }
-
-    /// A string of JSON (RFC 8259, 7).
-    private static func quoted(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case "\n": quoted += "\\n"
-            case "\r": quoted += "\\r"
-            case "\t": quoted += "\\t"
-            case _ where scalar.value < 32 || scalar.value == 127:
-                quoted += scalar.value < 16 ? "\\u000" : "\\u00"
-                quoted += String(scalar.value, radix: 16)
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
     }
 }

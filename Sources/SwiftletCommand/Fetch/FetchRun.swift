@@ -41,7 +41,7 @@ final class FetchRun {
     private let finished: FetchedBefore?
 
     /// Makes a try: here, or in a worker.
-    private var perform: ((HTTPURL) throws -> FetchAttempt.End)!
+    private var perform: ((HTTPURL, _ isLast: Bool) throws -> FetchAttempt.End)!
     private var tally = FetchTally()
     private var hosts: [String: FetchHost<Job>] = [:]
     /// Hosts that have a URL waiting and a place free; each is in it once.
@@ -57,6 +57,11 @@ final class FetchRun {
     private var roomWanted: Waiter<Void>?
     private let ended = Waiter<Void>()
     private var nextBegin = ContinuousClock.now
+    /// Results that nobody took after an interruption.
+    private var unwritten = 0
+    /// Ends the wait for a reader that takes nothing of an interrupted run's results.
+    private var impatience: AnyFiber?
+    private static let patience = Duration.seconds(2)
 
     init(
         pattern: FetchPattern, input: FetchInput, output: FetchOutput, save: SaveDirectory?, finished: FetchedBefore?
@@ -76,11 +81,13 @@ final class FetchRun {
         guard let pool = try workers.makePool(concurrency: concurrency) else {
             let client = HTTPClient.forFetching(connections: concurrency)
             defer { client.close() }
-            perform = { [pattern, save] in try FetchAttempt(client: client, pattern: pattern, save: save).perform($0) }
+            perform = { [pattern, save] url, isLast in
+                try FetchAttempt(client: client, pattern: pattern, save: save, isLast: isLast).perform(url)
+            }
             return try fetchAll()
         }
         defer { pool.end() }
-        perform = { [pattern, save] in try pool.perform($0, pattern, save) }
+        perform = { [pattern, save] url, isLast in try pool.perform(url, pattern, save, isLast: isLast) }
         return try fetchAll()
     }
 
@@ -94,6 +101,7 @@ final class FetchRun {
         let display = spawn(name: "fetch-progress") { try self.showProgress() }
         defer {
             interruption.cancel()
+            impatience?.cancel()
             display.cancel()
         }
         try ended.wait()
@@ -101,6 +109,9 @@ final class FetchRun {
         if !isQuiet {
             FetchProgress().clear()
             writeToStandardError(tally.summary(isInterrupted: isInterrupted && failure == nil))
+        }
+        if unwritten > 0 {
+            writeToStandardError("swiftlet: \(unwritten) results were not written: nobody took them\n")
         }
         if let failure { throw failure }
         return isInterrupted ? 130 : tally.failures > 0 ? 1 : 0
@@ -202,9 +213,9 @@ final class FetchRun {
         do {
             try waitForRate()
             job.attempts += 1
-            let end = try perform(job.target)
+            let end = try perform(job.target, job.attempts > retries)
             leave(job)
-            if end.isRetryable, job.attempts <= retries, !isInterrupted {
+            if end.isRetryable, !isInterrupted {
                 rest(job, end.retryAfter)
             } else {
                 forget(job)
@@ -229,7 +240,7 @@ final class FetchRun {
     private func rest(_ job: Job, _ asked: Duration?) {
         let growing = Duration.milliseconds(500) * (1 << min(job.attempts - 1, 6))
         // Those that failed together do not come back together.
-        let delay = min(asked ?? growing * Double.random(in: 0.5...1), .seconds(300))
+        let delay = asked ?? growing * Double.random(in: 0.5...1)
         resting[ObjectIdentifier(job)] = job
         job.fiber = spawn {
             try sleep(delay)
@@ -246,6 +257,8 @@ final class FetchRun {
         let result = FetchResult(url: url, outcome: outcome, attempts: attempts)
         do {
             if failure == nil { try output.write(result) }
+        } catch is CancellationError where output.isGivenUp {
+            unwritten += 1
         } catch {
             stop(for: error as? Failure ?? Failure(code: 1, reason: "\(error)"))
         }
@@ -279,6 +292,7 @@ final class FetchRun {
     private func interrupt() {
         guard !isInterrupted else { return }
         isInterrupted = true
+        impatience = spawn(name: "fetch-impatience") { try self.output.giveUp(whenStuckFor: Self.patience) }
         roomWanted?.resume(returning: ())
         roomWanted = nil
         var left: [Job] = []

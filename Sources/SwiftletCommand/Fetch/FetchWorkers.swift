@@ -63,15 +63,17 @@ struct FetchPool {
     ///
     /// Cancellation: ends the try; it throws.
     /// - Throws: `CancellationError`; `Failure` when the body cannot be saved, or there are no workers to be had.
-    func perform(_ url: HTTPURL, _ pattern: FetchPattern, _ save: SaveDirectory?) throws -> FetchAttempt.End {
+    func perform(_ url: HTTPURL, _ pattern: FetchPattern, _ save: SaveDirectory?, isLast: Bool) throws
+        -> FetchAttempt.End
+    {
         var end: FetchAttempt.End
         do {
-            end = try pool.apply(FetchJob(url, pattern, keepsBody: save != nil))
+            end = try pool.apply(FetchJob(url, pattern, isLast: isLast, keepsBody: save != nil))
         } catch let error as CancellationError {
             throw error
         } catch PoolError.workerDied(_, let exit, _) {
             return .init(
-                outcome: .error(.worker, "the worker \(exit)"), isRetryable: pattern.isIdempotent)
+                outcome: .error(.worker, "the worker \(exit)"), isRetryable: pattern.isIdempotent && !isLast)
         } catch let error as NATSError {
             guard case .tooLarge = error else { throw Failure(error) }
             return .init(outcome: .error(.worker, "\(error)"))
@@ -105,11 +107,12 @@ struct FetchJob: PoolJob {
     let followsRedirects: Bool
     let failsForStatus: Bool
     let timeout: Duration
+    let isLast: Bool
     let keepsBody: Bool
 
     static var jobName: String { "swiftlet.fetch" }
 
-    init(_ url: HTTPURL, _ pattern: FetchPattern, keepsBody: Bool) {
+    init(_ url: HTTPURL, _ pattern: FetchPattern, isLast: Bool, keepsBody: Bool) {
         self.url = url.description
         method = pattern.method.rawValue
         fields = pattern.fields.map { [$0.name.rawName, $0.value] }
@@ -117,6 +120,7 @@ struct FetchJob: PoolJob {
         followsRedirects = pattern.followsRedirects
         failsForStatus = pattern.failsForStatus
         timeout = pattern.timeout
+        self.isLast = isLast
         self.keepsBody = keepsBody
     }
 
@@ -136,7 +140,7 @@ struct FetchJob: PoolJob {
             method: HTTPRequest.Method(rawValue: method) ?? .get, fields: fields, body: body,
             followsRedirects: followsRedirects, failsForStatus: failsForStatus, timeout: timeout)
         let client = WorkerProcess.kept(Client.self)!.client
-        return try FetchAttempt(client: client, pattern: pattern, save: nil, keepsBody: keepsBody)
+        return try FetchAttempt(client: client, pattern: pattern, save: nil, isLast: isLast, keepsBody: keepsBody)
             .perform(try HTTPURL(url))
     }
 }

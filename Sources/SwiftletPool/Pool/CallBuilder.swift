@@ -13,7 +13,8 @@ struct CallBuilder<Job: PoolJob> {
         _ type: Job.Type, for engine: any CallEngine, deadline: Deadline?,
         values: [String: String] = CallContext.values
     ) {
-        encoder = BinaryEncoder()
+        // Workers of another build may be on another machine.
+        encoder = BinaryEncoder(ByteWriter(sharedFrom: engine.sharesBuild ? SharedMemory.smallest : .max))
         self.deadline = deadline
         flags = engine.sharesBuild && isPlain(type) ? .plain : []
         if deadline != nil || !values.isEmpty {

@@ -118,7 +118,7 @@ private final class JobReader<Job: PoolJob> {
 
 /// Writes outcomes: only the values as long as there are no errors, which need a byte each to tell them apart.
 private final class OutcomeWriter<Output: Codable> {
-    private let encoder = BinaryEncoder()
+    private let encoder = BinaryEncoder(ByteWriter(sharedFrom: SharedMemory.smallest))
     private var flags: FrameFlags
     private var count = 0
 
