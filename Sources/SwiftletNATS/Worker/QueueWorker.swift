@@ -12,7 +12,8 @@ import Synchronization
 ///
 /// States of the worker: starting -> serving -> draining -> ended.
 final class QueueWorker: @unchecked Sendable {
-    private final class Job {
+    /// On the worker's loop, as all of this.
+    private final class Job: @unchecked Sendable {
         let key: String
         let message: IncomingMessage
         /// Where its acknowledgement goes; a later delivery of the same job has another place.
@@ -216,7 +217,6 @@ final class QueueWorker: @unchecked Sendable {
         running += 1
         job.began = .now
         let onError = onError
-        let reference = JobReference(job: job)
         job.task = loop.makeTask { [self, envelope] in
             let output =
                 if let envelope {
@@ -224,13 +224,8 @@ final class QueueWorker: @unchecked Sendable {
                 } else {
                     await type.run(input, onError)
                 }
-            done(reference.job, output)
+            done(job, output)
         }
-    }
-
-    /// For the job's task, which runs on the loop that all of this belongs to.
-    private struct JobReference: @unchecked Sendable {
-        let job: Job
     }
 
     private func done(_ job: Job, _ output: JobOutput) {
