@@ -26,7 +26,15 @@ public final class SpawnedProgram: @unchecked Sendable {
         posix_spawn_file_actions_adddup2(&actions, output.writing, STDERR_FILENO)
         let arguments = words.map { strdup($0) }
         var identifier: pid_t = 0
-        let status = posix_spawnp(&identifier, words[0], &actions, nil, arguments + [nil], environ)
+        // Threads of a loop have signals blocked, which a child would inherit.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        let status = posix_spawnp(&identifier, words[0], &actions, &attributes, arguments + [nil], environ)
+        posix_spawnattr_destroy(&attributes)
         for argument in arguments { free(argument) }
         posix_spawn_file_actions_destroy(&actions)
         close(input.reading)

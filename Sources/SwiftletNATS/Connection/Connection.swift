@@ -115,7 +115,7 @@ final class Connection: @unchecked Sendable {
     // MARK: Receiving
 
     /// What is left goes to the next turn, so that a flood of messages does not hold up others.
-    private static let mostAtOnce = 256
+    private static let mostAtOnce = 64
     /// From so many messages at once on, more are waited for: each hand-over between threads costs more than several messages.
     private static let busy = 4
     private static let pause = Duration.microseconds(250)

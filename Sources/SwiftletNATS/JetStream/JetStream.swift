@@ -5,11 +5,10 @@ import SwiftletPool
 struct JetStream {
     let connection: Connection
 
-    /// What a server answers that it cannot do now, though it may soon: there is no leader, or not enough room.
-    private static let passing: Set<Int> = [10008, 10009, 10015, 10077, 10023]
-
     /// Of one attempt.
     private static let answerLimit = Duration.seconds(3)
+    /// After so long without anybody who listens, nobody will.
+    private static let deafLimit = Duration.seconds(3)
     /// Between attempts.
     private static let rest = Duration.milliseconds(250)
 
@@ -27,6 +26,7 @@ struct JetStream {
     func request(
         _ subject: String, _ text: String = "", to operation: String, limit: Duration = .seconds(15)
     ) throws -> JSON {
+        let start = ContinuousClock.now
         let deadline = Deadline.after(limit)
         while true {
             let message = try ask(OutgoingMessage(subject, text: text), until: min(.after(Self.answerLimit), deadline))
@@ -34,11 +34,14 @@ struct JetStream {
                 guard let error = answer["error"] else { return answer }
                 let code = error["err_code"]?.integer ?? error["code"]?.integer ?? 0
                 let failure = APIError(code: code, reason: error["description"]?.string ?? "no reason is given")
-                guard Self.passing.contains(code) || error["code"]?.integer == 503, deadline.remaining > Self.rest
+                // It cannot now, though it may soon: there is no leader, not enough room, or a file that is gone.
+                guard error["code"]?.integer ?? 0 >= 500, deadline.remaining > Self.rest
                 else {
                     throw failure
                 }
-            } else if deadline.remaining <= Self.rest {
+            } else if deadline.remaining <= Self.rest
+                || message?.status != nil && ContinuousClock.now - start > Self.deafLimit
+            {
                 throw NATSError.unanswered(operation: operation)
             }
             try sleep(Self.rest)

@@ -135,7 +135,7 @@ enum Acknowledgement: Equatable {
         }
         let code = error["err_code"]?.integer ?? error["code"]?.integer ?? 0
         // No leader, a stream that is full or not there yet, resources that are short.
-        if error["code"]?.integer == 503 || [10077, 10023, 10047].contains(code) {
+        if error["code"]?.integer ?? 0 >= 500 {
             self = .notNow
         } else {
             self = .failed(code, error["description"]?.string ?? "no reason is given")

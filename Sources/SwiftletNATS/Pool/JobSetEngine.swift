@@ -19,13 +19,16 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
         case ended
     }
 
-    private struct OpenCall {
+    struct OpenCall {
         let call: PoolCall
         let key: String
         /// Of its publication, while that is not acknowledged.
         var publication: UInt64?
         /// In the stream of jobs.
         var sequence: Int?
+        /// How often the job has been put into the stream.
+        var attempts = 0
+        var search = LostJobSearch()
     }
 
     let loop: EventLoop
@@ -37,12 +40,12 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
     private let run = String(UInt64.random(in: .min ... .max), radix: 36)
     private var state = State.starting
     private var failure: (any Error)?
-    private var client: Client?
+    private(set) var client: Client?
     private var puller: Puller?
     private var identities: CallIdentities
     private var waiting: [PoolCall] = []
     private var waitingHead = 0
-    private var open: [String: OpenCall] = [:]
+    var open: [String: OpenCall] = [:]
     /// Of the open calls, by their number.
     private var keys: [UInt64: String] = [:]
     private var lastNumber: UInt64 = 0
@@ -52,6 +55,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
     /// The last result that came.
     private var lastSequence = 0
     private var answersSincePurge = 0
+    private var searcher: AnyFiber?
     private let ready = Waiter<Void>()
     private let ended = Waiter<Void>()
 
@@ -108,7 +112,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
         loop.spawn(name: "start of a NATS pool") { [self] in
             do {
                 let client = try client()
-                guard state == .starting || state == .closed else { return client.connection.close() }
+                guard state != .ended else { return }
                 self.client = client
                 client.connection.onClose { [self] in
                     terminate(NATSError.connectionClosed(reason: "its loop has ended"))
@@ -120,8 +124,10 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
                     onFailure: { [weak self] in self?.terminate($0) }, take: { [weak self] in self?.came($0, $1) })
                 self.puller = puller
                 try puller.start()
+                guard state != .ended else { return puller.stop() }
                 if state == .starting { state = .open }
                 isReady = true
+                searcher = loop.spawn(name: "search for lost NATS jobs") { [self] in try searchForLostJobs() }
                 ready.resume(returning: ())
                 dispatch()
             } catch {
@@ -233,13 +239,20 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
                         bytes: size,
                         limit: client.longestPayload)))
         }
+        addOpen(call, key)
+        put(call, key, client)
+    }
+
+    func put(_ call: PoolCall, _ key: String, _ client: Client) {
+        let attempts = open[key]?.attempts ?? 0
+        open[key]?.attempts = attempts + 1
         var headers = [
-            (name: Header.identity, value: "\(key).\(run)"), (Header.job, call.job.jobName),
-            (Header.version, String(call.job.jobVersion)), (Header.flags, String(call.flags.rawValue)),
+            (name: Header.identity, value: "\(key).\(run)" + (attempts > 0 ? ".\(attempts)" : "")),
+            (Header.job, call.job.jobName), (Header.version, String(call.job.jobVersion)),
+            (Header.flags, String(call.flags.rawValue)),
         ]
         // An earlier run of the set may have left it in the queue.
         if name != nil { headers.append((Header.expectedLast, "0")) }
-        addOpen(call, key)
         open[key]?.publication = client.publisher.publish(
             OutgoingMessage(client.names.job(key), headers: headers, payload: call.payload)
         ) { [self] outcome in
@@ -265,7 +278,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
         }
     }
 
-    private func answer(_ key: String, with message: IncomingMessage) {
+    func answer(_ key: String, with message: IncomingMessage) {
         guard let call = open[key]?.call else { return }  // answered before, cancelled, or of an earlier run
         switch Answer(message) {
         case .output(let flags): answer(key, .output(flags, message.bytes))
@@ -356,6 +369,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
 
     private func end() {
         state = .ended
+        searcher?.cancel()
         puller?.stop()
         if let client {
             if let consumer = puller?.name { client.stream.deleteConsumer(consumer, of: client.names.results) }

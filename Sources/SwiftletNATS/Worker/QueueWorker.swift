@@ -12,19 +12,23 @@ import Synchronization
 ///
 /// States of the worker: starting -> serving -> draining -> ended.
 final class QueueWorker: @unchecked Sendable {
-    private final class Job {
+    /// On the worker's loop, as all of this.
+    private final class Job: @unchecked Sendable {
         let key: String
         let message: IncomingMessage
         /// Where its acknowledgement goes; a later delivery of the same job has another place.
         var acknowledgement: String
         var task: Task<Void, Never>?
         var isCancelled = false
+        /// It may have been done before: by a worker whose acknowledgement was lost, or for an earlier run of its set.
+        var mayBeDone: Bool
         /// Its result is on its way into the stream.
         var isStoring = false
         var began = ContinuousClock.now
 
-        init(_ key: String, _ message: IncomingMessage) {
+        init(_ key: String, _ message: IncomingMessage, _ delivery: Delivery) {
             self.key = key
+            mayBeDone = delivery.count > 1 || message.header(Header.expectedLast) != nil
             self.message = message
             acknowledgement = message.reply
         }
@@ -150,7 +154,7 @@ final class QueueWorker: @unchecked Sendable {
             heartbeat.add(key, message.reply)
             return
         }
-        let job = Job(key, message)
+        let job = Job(key, message, delivery)
         jobs[key] = job
         heartbeat.add(key, job.acknowledgement)
         if isDraining { return giveBack(job) }
@@ -171,6 +175,29 @@ final class QueueWorker: @unchecked Sendable {
     }
 
     private func begin(_ job: Job) {
+        guard job.mayBeDone, let client else { return run(job) }
+        running += 1
+        loop.spawn(name: "search for a NATS job's result") { [self] in
+            var isDone = false
+            do {
+                let subject = client.names.result(job.key)
+                let request = OutgoingMessage(
+                    "$JS.API.DIRECT.GET.\(client.names.results)", text: "{\"last_by_subj\":\"\(subject)\"}")
+                // Without an answer it is done again, which does no harm.
+                isDone =
+                    try client.stream.ask(request, until: .after(.seconds(2))).map { Answer($0).isSuccess } ?? false
+            } catch {}  // the loop ends
+            running -= 1
+            // It may have been cancelled meanwhile.
+            if jobs[job.key] === job {
+                if isDone { acknowledge(job) } else { run(job) }
+            }
+            beginWaiting()
+            puller?.refill()
+        }
+    }
+
+    private func run(_ job: Job) {
         let name = job.message.header(Header.job) ?? ""
         guard let type = types[name] else { return refuse(job, .notRegistered(types.keys.sorted())) }
         let version = job.message.header(Header.version) ?? ""
@@ -190,7 +217,6 @@ final class QueueWorker: @unchecked Sendable {
         running += 1
         job.began = .now
         let onError = onError
-        let reference = JobReference(job: job)
         job.task = loop.makeTask { [self, envelope] in
             let output =
                 if let envelope {
@@ -198,13 +224,8 @@ final class QueueWorker: @unchecked Sendable {
                 } else {
                     await type.run(input, onError)
                 }
-            done(reference.job, output)
+            done(job, output)
         }
-    }
-
-    /// For the job's task, which runs on the loop that all of this belongs to.
-    private struct JobReference: @unchecked Sendable {
-        let job: Job
     }
 
     private func done(_ job: Job, _ output: JobOutput) {
