@@ -318,14 +318,6 @@ static inline swiftlet_context *swiftlet_greenlet_stack_of(swiftlet_context *con
   return context;
 }
 
-/// The number of the fiber that the caller runs in, if that is one of this loop; else 0.
-static inline uint64_t swiftlet_fiber_number(const void *loop) {
-  swiftlet_thread *thread = swiftlet_this_thread;
-  if (!thread || thread->loop != loop) return 0;
-  swiftlet_context *flow = swiftlet_flow_of(thread->current);
-  return flow->kind == SWIFTLET_KIND_FIBER ? flow->number : 0;
-}
-
 /// Prepares a context taken from the pool: the first switch to it calls `entry(argument)`.
 void swiftlet_context_start(swiftlet_context *context, swiftlet_entry entry, void *argument);
 

@@ -53,10 +53,15 @@ static inline void swiftlet_loop_set_trace(swiftlet_loop_core *core, swiftlet_tr
   __atomic_store_n(&core->trace, trace, __ATOMIC_RELEASE);
 }
 
-/// Somebody records what happens on the calling thread's loop, if that is the given one.
-static inline bool swiftlet_is_traced(const void *loop) {
+/// A fiber was made for a loop: answers the number of the one that made it, if that runs there; else 0. Notes it if somebody
+/// records.
+static inline uint64_t swiftlet_fiber_made(const void *loop, const void *fiber, const void *file, uint32_t line) {
   swiftlet_thread *thread = swiftlet_this_thread;
-  return thread && thread->loop == loop && __atomic_load_n(&thread->core->trace, __ATOMIC_RELAXED) != NULL;
+  if (!thread || thread->loop != loop) return 0;
+  swiftlet_context *flow = swiftlet_flow_of(thread->current);
+  uint64_t number = flow->kind == SWIFTLET_KIND_FIBER ? flow->number : 0;
+  swiftlet_loop_note(thread->core, SWIFTLET_TRACE_SPAWN, fiber, (uint64_t)(uintptr_t)file, number, line);
+  return number;
 }
 
 /// A number for a wait, or for the order of a timer.

@@ -52,15 +52,36 @@ struct Trace: ParsableCommand {
         )
     }
 
+    /// Keeps what comes, and puts it into the file only afterwards: that takes far more of the processor than the recording,
+    /// which the process may need meanwhile.
     private func receive(_ client: InspectionClient, into recording: inout ChromeTrace) throws {
         let end = duration.map { ContinuousClock.now + $0 }
-        while !EndBySignal.isWanted, end.map({ ContinuousClock.now < $0 }) ?? true {
-            guard client.waitForBytes(milliseconds: 50) else { continue }
-            guard let frame = TraceFrame(header: try client.nextBytes(TraceFrame.headerSize)) else {
-                throw Failure.unavailable(
-                    "the process sends what this command does not know: use commands and library of one version")
+        var pieces: [(frame: TraceFrame, bytes: [UInt8])] = []
+        var size = 0
+        var failure: (any Error)?
+        do {
+            while !EndBySignal.isWanted, end.map({ ContinuousClock.now < $0 }) ?? true {
+                guard client.waitForBytes(milliseconds: 50) else { continue }
+                guard let frame = TraceFrame(header: try client.nextBytes(TraceFrame.headerSize)) else {
+                    throw Failure.unavailable(
+                        "the process sends what this command does not know: use commands and library of one version")
+                }
+                pieces.append((frame, try client.nextBytes(frame.size)))
+                size += frame.size
+                guard size < Self.mostBytes else {
+                    writeToStandardError("that is as much as is kept: the recording ends here\n")
+                    break
+                }
             }
-            recording.take(frame, try client.nextBytes(frame.size))
+        } catch {
+            failure = error
         }
+        // Nothing is recorded any more, while the rest is done.
+        client.close()
+        for piece in pieces { recording.take(piece.frame, piece.bytes) }
+        if let failure { throw failure }
     }
+
+    /// Some ten million events.
+    private static let mostBytes = 400 << 20
 }

@@ -2,14 +2,20 @@ import Glibc
 
 /// The command's side of an inspector's socket. Its calls block their thread.
 package final class InspectionClient {
-    private let number: CInt
+    private var number: CInt
     private var unread: [UInt8] = []
     private var place = 0
 
     /// - Parameter number: a connected socket, which it owns.
     package init(owning number: CInt) { self.number = number }
 
-    deinit { close(number) }
+    deinit { close() }
+
+    /// Ends the connection, and with it a recording.
+    package func close() {
+        if number >= 0 { _ = Glibc.close(number) }
+        number = -1
+    }
 
     /// Why the inspector did not answer.
     package enum Failure: Error {

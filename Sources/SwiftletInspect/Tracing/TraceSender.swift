@@ -25,6 +25,7 @@ final class TraceSender {
     private var toldTexts: Set<UInt64> = []
     private var toldDescriptors: [UInt64: UInt64] = [:]
     private var bytes: [UInt8] = []
+    private var events = [swiftlet_trace_event](repeating: swiftlet_trace_event(), count: ringSize)
 
     init(_ number: CInt) { self.number = number }
 
@@ -67,8 +68,7 @@ final class TraceSender {
             }
             guard let ring else { continue }
             // What an earlier recording has left.
-            var leftOver = [swiftlet_trace_event](repeating: swiftlet_trace_event(), count: Self.ringSize)
-            _ = swiftlet_trace_take(ring.trace, &leftOver, leftOver.count)
+            _ = swiftlet_trace_take(ring.trace, &events, events.count)
             let place = traced.count
             traced.append(Traced(loop: loop, ring: ring, lost: ring.trace.pointee.lost))
             let thread = loop.kernelThreadNumber
@@ -82,7 +82,6 @@ final class TraceSender {
     }
 
     private func takeEvents(_ place: Int) {
-        var events = [swiftlet_trace_event](repeating: swiftlet_trace_event(), count: Self.ringSize)
         let trace = traced[place].ring.trace
         let count = swiftlet_trace_take(trace, &events, events.count)
         for event in events.prefix(count) {

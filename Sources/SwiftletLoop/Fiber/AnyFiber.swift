@@ -59,8 +59,9 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         unsafe loopPointer = unsafe loop
         unsafe self.line = line
         unsafe self.file = unsafe file.utf8Start
-        unsafe spawner = unsafe swiftlet_fiber_number(loop)
-        if unsafe swiftlet_is_traced(loop) { noteSpawn() }
+        unsafe spawner = 0
+        unsafe spawner = unsafe swiftlet_fiber_made(
+            loop, Unmanaged.passUnretained(self).toOpaque(), file.utf8Start, line)
     }
 
     deinit {
@@ -136,13 +137,6 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
 
     /// Where it was spawned, as `Module/File.swift:line`.
     public final var origin: String { unsafe "\(String(cString: file)):\(line)" }
-
-    @inline(never)
-    private final func noteSpawn() {
-        unsafe swiftlet_loop_note(
-            loop.core, UInt32(SWIFTLET_TRACE_SPAWN), Unmanaged.passUnretained(self).toOpaque(),
-            UInt64(UInt(bitPattern: file)), spawner, line)
-    }
 
     /// Where what inspection reads lies in a fiber; see Inspection/FiberLayout.swift.
     final func addressesForInspection() -> FiberLayout.Addresses {

@@ -91,6 +91,11 @@ extension InspectionReader {
             guard pieces[place].again >= 0, let before = unsafe contexts[place],
                 let after = unsafe batch.value(pieces[place].again, as: swiftlet_context.self)
             else { continue }
+            // The same fiber or task all the time: what is in it is true also while it runs. Its frames are if it stood still.
+            guard unsafe Self.isSame(before, after) else {
+                if !isLast { unsteady.append(index) }
+                continue
+            }
             let isSteady = unsafe Self.stoodStill(before, after)
             if !isSteady, !isLast {
                 unsteady.append(index)
@@ -102,9 +107,13 @@ extension InspectionReader {
     }
 
     static func stoodStill(_ one: swiftlet_context, _ other: swiftlet_context) -> Bool {
-        unsafe one.is_live && other.is_live && one.run == other.run && one.wait_id == other.wait_id
-            && one.stack_pointer == other.stack_pointer && one.resume_address == other.resume_address
-            && one.owner == other.owner && one.kind == other.kind
+        unsafe one.wait_id == other.wait_id && one.stack_pointer == other.stack_pointer
+            && one.resume_address == other.resume_address
+    }
+
+    static func isSame(_ one: swiftlet_context, _ other: swiftlet_context) -> Bool {
+        unsafe one.is_live && other.is_live && one.run == other.run && one.owner == other.owner
+            && one.kind == other.kind
     }
 
     mutating func add(
@@ -117,10 +126,10 @@ extension InspectionReader {
         let place = result.coroutines.count - 1
         result.coroutines[place].stackSize = unsafe context.size
         result.coroutines[place].stackTouched = touched
-        guard isSteady else { return }
-        result.coroutines[place].stackUsed = unsafe Int(address - UInt(bitPattern: context.stack_pointer))
         if let name = pieces.name { result.coroutines[place].name = batch.text(name) }
         if let owner = pieces.owner { unsafe describe(place, batch.piece(owner)) }
+        guard isSteady else { return }
+        result.coroutines[place].stackUsed = unsafe Int(address - UInt(bitPattern: context.stack_pointer))
         if let stack = pieces.stack { result.coroutines[place].stack = unsafe unwind(batch.piece(stack), context) }
     }
 
