@@ -17,6 +17,7 @@ let usage = """
       timers [n]                           channel [n] [fiber|task]
       lock [n] [lock|semaphore]
       tcp_echo PORT [fiber|task]           http_server PORT [fiber|task]
+      http_tls PORT CERTIFICATE [fiber|task]
       slow_fetch PORT [n] [fiber|task]     http_client PORT [n] [concurrency] [fiber|task]
     """
 
@@ -41,6 +42,8 @@ do {
     case "lock": try measureLock(count: arguments.number(or: 50_000_000), arguments.lockKind())
     case "tcp_echo": try serveEcho(port: arguments.number(), arguments.kind())
     case "http_server": try serveHTTP(port: arguments.number(), arguments.kind())
+    case "http_tls":
+        try serveHTTPS(port: arguments.number(), certificate: arguments.word(), arguments.kind())
     case "http_client":
         try measureHTTPClient(
             port: arguments.number(), count: arguments.number(or: 20_000), concurrency: arguments.number(or: 100),
