@@ -1,14 +1,14 @@
-# What a user runs: run, test, install. What a contributor runs besides: bench, lint, docs, drivers; long: asan, tsan, fuzz,
-# faults, interop, storm, soak, pool-soak, aarch64.
+# What a user runs: run, test, install. What a contributor runs besides: bench, lint, docs, drivers, bridges, nats; long: asan, tsan, fuzz,
+# faults, interop, storm, soak, pool-soak, nats-soak, aarch64.
 PREFIX ?= /usr/local
 SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletAsyncIOTests SwiftletTestingTests \
-  SwiftletNetTests SwiftletHTTPTests SwiftletInterposeTests SwiftletPoolTests SwiftletProgramTests
+  SwiftletNetTests SwiftletHTTPTests SwiftletInterposeTests SwiftletPoolTests SwiftletNATSTests SwiftletInspectTests SwiftletProgramTests
 # What runs on switched stacks. The programs' suite runs other processes, which are what it measures, by the clock.
 SANITIZED := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletAsyncIOTests SwiftletTestingTests \
   SwiftletNetTests SwiftletHTTPTests
 STATIC := -c release -Xswiftc -static-stdlib --scratch-path .build/static
 
-.PHONY: run test bench lint docs asan tsan storm soak pool-soak drivers aarch64 fuzz faults interop install tools clean
+.PHONY: run test bench lint docs asan tsan storm soak pool-soak drivers aarch64 fuzz faults interop bridges nats nats-soak install tools clean
 
 run: tools  ## the tutorial's experiment: 100 requests to a server that takes 3 s
 	swift build -c release --product swiftlet
@@ -59,10 +59,22 @@ interop: tools ## long: other implementations; Python 3 with requests, aiohttp, 
 	swift build -c release --product swiftlet
 	Tests/Interop/server-peers .build/release/swiftlet
 	Tests/Interop/slow-clients .build/release/swiftlet
+	Tests/Interop/tls .build/release/swiftlet
 	swift build -c release --product WebSocketProgram
 	swift build -c release --product ParserProgram
 	Tests/Interop/autobahn
 	Tests/Interop/llhttp --program .build/release/ParserProgram --count 500000
+
+bridges: tools ## the bridges to swift-log, swift-metrics, swift-distributed-tracing, swift-service-lifecycle
+	swift test --traits default,Logging,Metrics,Tracing,ServiceLifecycle --scratch-path .build/bridges --filter SwiftletBridgeTests
+
+nats: tools ## pools over NATS against real servers
+	@as=; [ "$$(id -u)" = 0 ] || as=sudo; command -v nats-server > /dev/null && [ -e /usr/include/nats/nats.h ] || \
+	  { $$as apt-get update -qq && $$as apt-get install -y -qq --no-install-recommends nats-server libnats-dev; }
+	swift test --traits default,NATS --scratch-path .build/nats --filter 'SwiftletNATSTests\.|FetchWorkersTests'
+
+nats-soak: tools ## long: a hundred thousand jobs over a cluster whose servers and workers are killed
+	Scripts/nats-soak
 
 pool-soak: tools ## the failures of process pools, a hundred times each
 	Scripts/pool-soak

@@ -14,6 +14,16 @@ let settings: [SwiftSetting] = [
 /// The two lowest Swift targets touch raw stacks: there every unsafe step is marked.
 let strict = settings + [.strictMemorySafety()]
 
+/// A product that is fetched only if a trait is on.
+func product(_ name: String, of package: String, trait: String) -> Target.Dependency {
+    .product(name: name, package: package, condition: .when(traits: [trait]))
+}
+
+let logging = product("Logging", of: "swift-log", trait: "Logging")
+let coreMetrics = product("CoreMetrics", of: "swift-metrics", trait: "Metrics")
+let tracing = product("Tracing", of: "swift-distributed-tracing", trait: "Tracing")
+let instrumentation = product("Instrumentation", of: "swift-distributed-tracing", trait: "Tracing")
+let serviceLifecycle = product("ServiceLifecycle", of: "swift-service-lifecycle", trait: "ServiceLifecycle")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 
 let package = Package(
@@ -27,7 +37,13 @@ let package = Package(
         .library(name: "SwiftletInterpose", targets: ["SwiftletInterpose"]),
         .library(name: "SwiftletPreload", type: .dynamic, targets: ["CInterpose"]),
         .library(name: "SwiftletPool", targets: ["SwiftletPool"]),
+        .library(name: "SwiftletInspect", targets: ["SwiftletInspect"]),
+        .library(name: "SwiftletNATS", targets: ["SwiftletNATS"]),
         .library(name: "SwiftletTesting", targets: ["SwiftletTesting"]),
+        .library(name: "SwiftletLogging", targets: ["SwiftletLogging"]),
+        .library(name: "SwiftletMetrics", targets: ["SwiftletMetrics"]),
+        .library(name: "SwiftletTracing", targets: ["SwiftletTracing"]),
+        .library(name: "SwiftletServiceLifecycle", targets: ["SwiftletServiceLifecycle"]),
         .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
     ],
     traits: [
@@ -35,11 +51,21 @@ let package = Package(
         .trait(name: "Zlib", description: "the content codings gzip and deflate, by zlib (Debian: zlib1g-dev)"),
         .trait(name: "Brotli", description: "the content coding br, by Brotli (Debian: libbrotli-dev)"),
         .trait(name: "Zstd", description: "the content coding zstd, by Zstandard (Debian: libzstd-dev)"),
+        .trait(name: "Logging", description: "SwiftletLogging: reports and access logs go to swift-log"),
+        .trait(name: "Metrics", description: "SwiftletMetrics: requests are counted and timed by swift-metrics"),
+        .trait(name: "Tracing", description: "SwiftletTracing: spans of swift-distributed-tracing around requests"),
+        .trait(name: "ServiceLifecycle", description: "SwiftletServiceLifecycle: servers in a ServiceGroup"),
+        .trait(name: "NATS", description: "pools over many machines, by the C client of NATS (Debian: libnats-dev)"),
         .default(enabledTraits: ["TLS", "Zlib"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        // Of the bridges: not fetched unless their trait is on.
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.3.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.8.0"),
     ],
     targets: [
         .target(name: "CSwiftlet"),
@@ -84,19 +110,48 @@ let package = Package(
         .target(
             name: "SwiftletPool", dependencies: ["CSwiftlet", "CSwiftletPool", "SwiftletCoroutines", "SwiftletLoop"],
             swiftSettings: settings),
+        .systemLibrary(name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
+        .target(
+            name: "CSwiftletNATS", dependencies: [.target(name: "CNATS", condition: .when(traits: ["NATS"]))],
+            cSettings: [.define("SWIFTLET_NATS", .when(traits: ["NATS"]))]),
+        // Built without the trait, too: what it does then is to say so.
+        .target(
+            name: "SwiftletNATS",
+            dependencies: [
+                "CSwiftletNATS", "SwiftletCoroutines", "SwiftletLoop", "SwiftletPool",
+                .target(name: "CNATS", condition: .when(traits: ["NATS"])),
+            ],
+            swiftSettings: settings),
         // Simulated loops for tests; it needs Swift Testing, so nothing else depends on it.
         .target(
             name: "SwiftletTesting", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
             swiftSettings: settings),
+        .target(
+            name: "SwiftletInspect", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
+            swiftSettings: settings),
+        // Bridges to the server ecosystem's packages: each is empty unless its trait is on.
+        .target(
+            name: "SwiftletLogging", dependencies: ["Swiftlet", "SwiftletHTTP", httpTypes, logging],
+            swiftSettings: settings),
+        .target(
+            name: "SwiftletMetrics", dependencies: ["Swiftlet", "SwiftletHTTP", httpTypes, coreMetrics],
+            swiftSettings: settings),
+        .target(
+            name: "SwiftletTracing", dependencies: ["Swiftlet", "SwiftletHTTP", httpTypes, tracing, instrumentation],
+            swiftSettings: settings),
+        .target(
+            name: "SwiftletServiceLifecycle", dependencies: ["Swiftlet", "SwiftletHTTP", serviceLifecycle],
+            swiftSettings: settings),
         .executableTarget(
             name: "SwiftletCommand",
             dependencies: [
-                "CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletPool", httpTypes,
+                "CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletInspect", "SwiftletNATS", "SwiftletPool", httpTypes,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "SwiftletExamples", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInterpose", "SwiftletPool"],
+            name: "SwiftletExamples",
+            dependencies: ["CSwiftlet", "Swiftlet", "SwiftletHTTP", "SwiftletInterpose", "SwiftletPool", httpTypes],
             path: "Examples",
             swiftSettings: settings),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
@@ -117,6 +172,10 @@ let package = Package(
         .executableTarget(
             name: "ParserProgram", dependencies: ["FuzzTargets", "SwiftletHTTP", httpTypes],
             path: "Tests/ParserProgram", swiftSettings: settings),
+        // Processes with something to see in them.
+        .executableTarget(
+            name: "InspectProgram", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInspect"],
+            path: "Tests/InspectProgram", swiftSettings: settings),
         // Not linked with SwiftletInterpose: for `swiftlet run`.
         .executableTarget(
             name: "PreloadProgram", dependencies: ["Swiftlet"], path: "Tests/PreloadProgram", swiftSettings: settings),
@@ -146,6 +205,16 @@ let package = Package(
                 "CAllocationCount", "CSwiftlet", "FuzzTargets", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes,
             ],
             swiftSettings: settings),
+        // Empty without the bridges' traits.
+        .testTarget(
+            name: "SwiftletBridgeTests",
+            dependencies: [
+                "Swiftlet", "SwiftletHTTP", "SwiftletLogging", "SwiftletMetrics", "SwiftletServiceLifecycle",
+                "SwiftletTracing", "TestSupport", httpTypes, logging, coreMetrics, tracing, instrumentation,
+                serviceLifecycle, product("MetricsTestKit", of: "swift-metrics", trait: "Metrics"),
+                product("InMemoryTracing", of: "swift-distributed-tracing", trait: "Tracing"),
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "SwiftletInterposeTests",
             dependencies: ["CInterposeTestSupport", "Swiftlet", "SwiftletInterpose", "TestSupport"],
@@ -163,10 +232,26 @@ let package = Package(
                 "TestSupport",
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletInspectTests",
+            dependencies: ["CSwiftlet", "Swiftlet", "SwiftletInspect", "TestSupport"], swiftSettings: settings),
+        .executableTarget(
+            name: "NATSTestProgram", dependencies: ["PoolTestJobs", "SwiftletLoop", "SwiftletNATS", "SwiftletPool"],
+            path: "Tests/NATSTestProgram", swiftSettings: settings),
+        // With the trait NATS, against real servers; without it, that the absence is told.
+        .testTarget(
+            name: "SwiftletNATSTests",
+            dependencies: [
+                "CSwiftlet", "NATSTestProgram", "PoolTestJobs", "Swiftlet", "SwiftletNATS", "SwiftletPool",
+                "TestSupport",
+            ],
+            swiftSettings: settings),
         // Runs the built programs: the examples and the command.
         .testTarget(
             name: "SwiftletProgramTests",
-            dependencies: ["SwiftletExamples", "SwiftletCommand", "PreloadProgram", "Swiftlet", "TestSupport"],
+            dependencies: [
+                "InspectProgram", "SwiftletExamples", "SwiftletCommand", "PreloadProgram", "Swiftlet", "TestSupport",
+            ],
             swiftSettings: settings),
     ]
 )

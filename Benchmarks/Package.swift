@@ -12,9 +12,12 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+// NATS needs libnats-dev, which the others can do without.
+let withNATS = Context.environment["SWIFTLET_NATS"] != nil
+
 let package = Package(
     name: "swiftlet-benchmarks",
-    dependencies: [.package(name: "swiftlet", path: "..")],
+    dependencies: [.package(name: "swiftlet", path: "..", traits: withNATS ? [.defaults, "NATS"] : [.defaults])],
     targets: [
         // CSwiftlet is no product, but its headers come with the library that is built on it.
         .target(name: "CRawSwitch", dependencies: [.product(name: "SwiftletCoroutines", package: "swiftlet")]),
@@ -23,6 +26,8 @@ let package = Package(
             dependencies: [
                 "CRawSwitch",
                 .product(name: "Swiftlet", package: "swiftlet"), .product(name: "SwiftletHTTP", package: "swiftlet"),
+                .product(name: "SwiftletNATS", package: "swiftlet"),
+                .product(name: "SwiftletPool", package: "swiftlet"),
             ],
             swiftSettings: settings),
         // What a request allocates. A program of its own, since counting costs a little.

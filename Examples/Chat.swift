@@ -30,8 +30,9 @@ private func serveChat() throws {
         for message in socket { room.tell("\(name): \(message.text ?? "sent something")") }
         room.tell("* \(name) has gone")
     }
-    print("Talk at ws://127.0.0.1:\(configuration.port)/chat")
-    try server.run()
+    try server.start()
+    print("Talk at ws://127.0.0.1:\(server.port)/chat")
+    try server.waitUntilStopped()  // Ctrl-C ends the program
 }
 
 /// Who is there. Used by one loop.

@@ -39,6 +39,9 @@ enum Examples {
             ("e27", "ten random sleeps, gathered on a loop", gatherOnALoop),
             ("e28", "the same through AsyncIO.run", asyncIORun),
             ("chat", "a chat room over WebSocket; with a port: a guest", chat),
+            ("service", "a service as it is deployed: health, metrics, an end in order", service),
+            ("proxy", "a proxy that streams both ways; behind it: the server's address", streamingProxy),
+            ("crawler", "follows links as robots.txt and hosts' rest allow; behind it: where to begin", politeCrawler),
         ]
     }
 
@@ -56,6 +59,13 @@ enum Examples {
         }
         do {
             try example.run()
+            guard Settings.word("LEFTOVERS") != nil else { return }
+            try example.run()
+            let before = Holdings.now
+            try example.run()
+            if let excess = Holdings.now.excess(over: before) {
+                fail("\(name) leaves behind: \(excess)", code: EX_SOFTWARE)
+            }
         } catch {
             fail("\(name): \(error)", code: EX_SOFTWARE)
         }

@@ -1,5 +1,6 @@
 """Every workload with its programs: ours first, then the peers."""
-from programs import Program, Workload, allocations, fiber_and_task, native, ours, python, rust, swift
+from programs import (
+    Program, Workload, allocations, fiber_and_task, native, ours, pool_peer, python, rust, swift)
 
 MILLION = 1_000_000
 COUNTS = (100_000, MILLION)
@@ -122,6 +123,23 @@ WORKLOADS = {workload.name: workload for workload in (
         python("aiomultiprocess", "slow_fetch/aiomp_fetch.py", 100, 1000, options=("tuned",),
                modules=("aiomultiprocess",)),
     ), "s", columns=("cpu_total_s", "peak_rss_mb", "max_concurrent"), rounds=3, per_size=True),
+    Workload("pool_call", "the median empty call to a pool of two processes", "alone", (
+        ours("swiftlet", "pool_call", 10_000),
+        pool_peer("multiprocessing", "pool_call", 3000),
+        pool_peer("aiomultiprocess", "pool_call", 100, modules=("aiomultiprocess",)),
+    ), "us/call"),
+    Workload("pool_map", "an empty job in a map over two processes", "alone", (
+        ours("swiftlet", "pool_map", 100_000),
+        ours("swiftlet-single", "pool_map", 100_000, options=("single",)),
+        pool_peer("multiprocessing", "pool_map", 100_000),
+        pool_peer("aiomultiprocess", "pool_map", 100_000, modules=("aiomultiprocess",), rounds=2),
+    ), "ns/job", columns=("chunk",), rounds=3),
+    Workload("pool_compute", "a map that computes over two processes, as a part of its serial time", "alone", (
+        ours("swiftlet", "pool_compute", 40),
+    ), "of serial", columns=("speedup",), rounds=3),
+    Workload("pool_bytes", "a gigabyte in buffers of 16 MB to two worker processes", "alone", (
+        ours("swiftlet", "pool_bytes", 16 << 20),
+    ), "s/GB"),
     Workload("http_server", "HTTP 'Hello' under wrk; server CPU a request", "http_server", (
         *fiber_and_task("http_server", *HTTP_CONNECTIONS),
         native("c-epoll-fixed", "http-epoll", *HTTP_CONNECTIONS, limit=True),

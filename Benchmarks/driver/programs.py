@@ -74,6 +74,11 @@ def python(peer, script, *sizes, **more):
     return Program(peer, (PYTHON, script), sizes or (None,), **more)
 
 
+def pool_peer(peer, workload, *sizes, **more):
+    """One of Python's process pools; a program for both."""
+    return Program(peer, (PYTHON, "pool/pools.py", workload, peer), sizes, **more)
+
+
 def ours(peer, workload, *sizes, **more):
     return Program(peer, (OURS, workload), sizes or (None,), **more)
 

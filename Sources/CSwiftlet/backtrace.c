@@ -1,8 +1,9 @@
-// How it works: the asking thread sends SIGURG to the other, whose handler walks its own stack by its CFI and answers
+// A thread that computes is asked: the asking thread sends SIGURG to the other, whose handler walks its own stack by its CFI and answers
 // through one shared slot. The request number keeps a late answer from being taken for a new one.
 #define _GNU_SOURCE
 #include "swiftlet_backtrace.h"
 #include "swiftlet_kernel.h"
+#include "swiftlet_unwind.h"
 
 #include <elf.h>
 #include <execinfo.h>
@@ -63,9 +64,7 @@ void swiftlet_backtrace_permit(void) {
   pthread_sigmask(SIG_UNBLOCK, &asked, NULL);
 }
 
-int swiftlet_backtrace_of_thread(int kernel_id, void **frames, int capacity) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, install);
+static int ask_thread(int kernel_id, void **frames, int capacity) {
   unsigned request = atomic_fetch_add(&slot.request, 1) + 1;
   atomic_store(&slot.wanted_thread, kernel_id);
   if (swiftlet_signal_thread(kernel_id, SIGURG) != 0) return 0;
@@ -81,6 +80,72 @@ int swiftlet_backtrace_of_thread(int kernel_id, void **frames, int capacity) {
   int skip = slot.count > 2 ? 2 : 0, count = slot.count - skip;
   if (count > capacity) count = capacity;
   memcpy(frames, slot.frames + skip, (size_t)count * sizeof *frames);
+  return count;
+}
+
+int swiftlet_backtrace_of_thread(int kernel_id, void **frames, int capacity) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  // there is one slot
+  pthread_once(&once, install);
+  pthread_mutex_lock(&lock);
+  int count = ask_thread(kernel_id, frames, capacity);
+  pthread_mutex_unlock(&lock);
+  return count;
+}
+
+#if defined(__x86_64__)
+// The kernel tells where a thread stands that is in a call to it, and which call that is.
+static int read_standing(int kernel_id, void **frames, int capacity, swiftlet_thread_look *look) {
+  enum { LARGEST_COPY = 256 << 10 };
+  char *bytes = malloc(LARGEST_COPY);
+  if (!bytes) return 0;
+  swiftlet_stack_copy copy = {bytes, look->stack_pointer, 0};
+  copy.size = swiftlet_peek(bytes, look->stack_pointer, LARGEST_COPY);
+  swiftlet_thread_look again = swiftlet_thread_look_at(kernel_id);
+  int count = 0;
+  if (again.system_call == look->system_call && again.stack_pointer == look->stack_pointer &&
+      again.program_counter == look->program_counter)
+    count = swiftlet_unwind(&copy, look->program_counter, look->stack_pointer, NULL, frames, capacity);
+  free(bytes);
+  return count;
+}
+#endif
+
+int swiftlet_backtrace_of_work(int kernel_id, void **frames, int capacity, swiftlet_thread_look *look) {
+  for (int attempt = 0; attempt < 4; attempt++) {
+    *look = swiftlet_thread_look_at(kernel_id);
+#if defined(__x86_64__)
+    if (look->program_counter && look->state != 'R') {
+      int count = read_standing(kernel_id, frames, capacity, look);
+      if (count > 0) return count;
+      continue;  // it went on meanwhile
+    }
+#endif
+    return swiftlet_backtrace_of_thread(kernel_id, frames, capacity);
+  }
+  return 0;
+}
+
+__attribute__((noinline)) int swiftlet_backtrace_here(void **frames, int capacity) {
+  swiftlet_thread *thread = swiftlet_this_thread;
+  uintptr_t frame = (uintptr_t)__builtin_frame_address(0), low = frame, high = frame + (64 << 10);
+  bool is_bounded = thread && thread->current->low && frame >= (uintptr_t)thread->current->low &&
+                    frame < (uintptr_t)thread->current->low + thread->current->size;
+  char copy[16 << 10];
+  size_t copied = 0;
+  if (is_bounded) high = (uintptr_t)thread->current->low + thread->current->size;
+  else copied = swiftlet_peek(copy, (const void *)low, sizeof copy);  // where this stack ends is not known
+  int count = 0;
+  while (count < capacity && frame >= low && frame + 16 <= high && frame % 8 == 0) {
+    uintptr_t record[2];
+    if (is_bounded) memcpy(record, (const void *)frame, sizeof record);
+    else if (frame - low + sizeof record <= copied) memcpy(record, copy + (frame - low), sizeof record);
+    else break;
+    if (!record[1]) break;
+    frames[count++] = (void *)record[1];
+    if (record[0] <= frame) break;
+    frame = record[0];
+  }
   return count;
 }
 

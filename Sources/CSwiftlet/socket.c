@@ -118,6 +118,15 @@ bool swiftlet_socket_has_input(int descriptor) {
   return count >= 0 || errno != EAGAIN;
 }
 
+int swiftlet_socket_peek(int descriptor) {
+  unsigned char byte;
+  long count;
+  do {
+    count = recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  } while (count < 0 && errno == EINTR);
+  return count == 1 ? byte : -1;
+}
+
 int swiftlet_datagram_make(int family) {
   int descriptor = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
   return descriptor >= 0 ? descriptor : -errno;

@@ -7,6 +7,7 @@
 //
 // Slabs stay mapped until their thread ends: a late wake-up may look at a context that has finished long ago.
 #define _GNU_SOURCE
+#include "swiftlet_peek.h"
 #include "swiftlet_stack.h"
 
 #include <errno.h>
@@ -298,4 +299,37 @@ const swiftlet_context *swiftlet_stack_overflowed(const void *address) {
     return slot_context(s, index);
   }
   return NULL;
+}
+
+size_t swiftlet_stack_slabs(swiftlet_slab *slabs, size_t capacity) {
+  size_t count = 0;
+  pthread_mutex_lock(&slab_table_lock);  // a slab is freed once it is off the table
+  size_t used = atomic_load_explicit(&slab_table_used, memory_order_relaxed);
+  for (size_t i = 0; i < used; i++) {
+    slab *s = atomic_load_explicit(&slab_table[i], memory_order_relaxed);
+    if (!s) continue;
+    if (count < capacity)
+      slabs[count] = (swiftlet_slab){s->low, s->slot_size, atomic_load_explicit(&s->used, memory_order_acquire)};
+    count++;
+  }
+  pthread_mutex_unlock(&slab_table_lock);
+  return count;
+}
+
+swiftlet_context *swiftlet_stack_context_at(const swiftlet_slab *of, size_t index) {
+  char *top = of->low + (index + 1) * of->slot_size - color_of(index);
+  return (swiftlet_context *)(top - sizeof(swiftlet_context));
+}
+
+void swiftlet_stack_touched(const swiftlet_slab *of, uint32_t *touched) {
+  memset(touched, 0, of->used * sizeof *touched);
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = of->used * of->slot_size / page, each = of->slot_size / page;
+  unsigned char *resident = malloc(pages ? pages : 1);
+  if (resident && mincore(of->low, of->used * of->slot_size, resident) == 0)
+    for (size_t i = 0; i < of->used; i++) {
+      size_t first = SWIFTLET_STACK_GUARD_SIZE / page;
+      while (first < each && !(resident[i * each + first] & 1)) first++;
+      touched[i] = (uint32_t)((each - first) * page);
+    }
+  free(resident);
 }

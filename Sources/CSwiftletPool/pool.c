@@ -147,21 +147,20 @@ long swiftlet_pool_receive(int socket, void *buffer, size_t size, int *passed) {
 
 int swiftlet_pool_shut_down(int socket) { return shutdown(socket, SHUT_RDWR) == 0 ? 0 : -errno; }
 
-int swiftlet_pool_share(const void *bytes, size_t size) {
+int swiftlet_pool_share(size_t size, void **start) {
   int memory = memfd_create("swiftlet-pool", MFD_CLOEXEC);
   if (memory < 0) return -errno;
-  // Written, not mapped: pages that are written whole are not cleared first.
-  for (size_t written = 0; written < size;) {
-    ssize_t count = pwrite(memory, (const char *)bytes + written, size - written, (off_t)written);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      int reason = count < 0 ? errno : ENOSPC;
-      close(memory);
-      return -reason;
-    }
-    written += (size_t)count;
+  // Pages that could not be had later would end the process at the first touch.
+  int reason;
+  do reason = posix_fallocate(memory, 0, (off_t)size);
+  while (reason == EINTR);
+  if (reason == 0) {
+    *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory, 0);
+    if (*start != MAP_FAILED) return memory;
+    reason = errno;
   }
-  return memory;
+  close(memory);
+  return -reason;
 }
 
 const void *swiftlet_pool_map(int descriptor, size_t size) {
@@ -173,7 +172,6 @@ const void *swiftlet_pool_map(int descriptor, size_t size) {
     memory = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, descriptor, 0);
     reason = errno;
   }
-  close(descriptor);
   errno = reason;
   return memory == MAP_FAILED ? NULL : memory;
 }

@@ -14,6 +14,8 @@ struct Run: ParsableCommand {
     var command: [String]
 
     func validate() throws {
+        // They would be the program's otherwise.
+        if let first = command.first, ["--help", "-h", "-help"].contains(first) { throw CleanExit.helpRequest(self) }
         if words.isEmpty { throw ValidationError("swiftlet run -- PROGRAM [ARGUMENT ...]") }
     }
 

@@ -9,13 +9,19 @@ struct Swiftlet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "swiftlet",
         abstract:
-            "Coroutines for Swift: a slow server, a fetcher, and the comparison that shows what they are good for.",
-        subcommands: [Serve.self, Fetch.self, Compare.self, Run.self, MeasureMode.self])
+            "Coroutines for Swift: a slow server, a fetcher, the comparison that shows what they are good for, and looks into running programs.",
+        version: "0.1.0-dev",
+        subcommands: [
+            Serve.self, Fetch.self, WorkQueue.self, Compare.self, Run.self, Ps.self, Tree.self, Dump.self, Top.self,
+            Trace.self,
+            Web.self,
+            MeasureMode.self,
+        ])
 
     static func main() {
         // A loop's descriptor must not take the number of a closed standard stream.
         for number in 0...2 where fcntl(CInt(number), F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
-        WorkerProcess.runIfWorker(BlockingGet.self, TaskGet.self)
+        WorkerProcess.runIfWorker(BlockingGet.self, TaskGet.self, FetchJob.self)
         do {
             var command = try parseAsRoot()
             try command.run()

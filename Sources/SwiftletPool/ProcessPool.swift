@@ -19,8 +19,11 @@ import SwiftletLoop
 ///
 /// Thread rules: everything may be done from any thread. The pool runs on the loop that makes it, and ends with that; made
 /// elsewhere it runs on a loop that all share. Calls are quickest on the pool's own loop.
-public final class ProcessPool: Sendable {
+public final class ProcessPool: JobPool {
     let engine: PoolEngine
+
+    /// Through what its calls go.
+    public var calls: PoolCalls { PoolCalls(engine) }
 
     /// Starts the workers, without waiting for them.
     ///

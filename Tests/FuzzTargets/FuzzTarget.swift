@@ -6,7 +6,7 @@ import SwiftletHTTP
 /// A target returns what is wrong; nothing may crash. Besides crashes it looks for what holds whatever the input is: where
 /// the network cuts it makes no difference, and what was parsed and written again is parsed to the same.
 public enum FuzzTarget: String, CaseIterable, Sendable {
-    case request, response, chunked, url, cookie, websocket, compression
+    case request, response, chunked, multipart, url, cookie, websocket, compression
 
     /// Runs on one input.
     ///
@@ -16,6 +16,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .request: Self.request(input)
         case .response: Self.response(input)
         case .chunked: Self.chunked(input)
+        case .multipart: Self.multipart(input)
         case .url: Self.url(input)
         case .cookie: Self.cookie(input)
         case .websocket: Self.webSocket(input)
@@ -120,6 +121,62 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         } catch {
             return .failure(error)
         }
+    }
+
+    // MARK: Multipart forms
+
+    private enum MultipartItem: Hashable {
+        case part([String])
+        case data([UInt8])
+        case partEnd, end, refused
+    }
+
+    /// The first line is the boundary.
+    private static func multipart(_ input: [UInt8]) -> String? {
+        let lineEnd = input.firstIndex(of: 10) ?? 0
+        let boundary = String(decoding: input[..<lineEnd], as: UTF8.self)
+        let body = Array(input[min(lineEnd + 1, input.count)...])
+        let expected = parts([body], boundary)
+        let middle = body.count / 2
+        let halves = parts([Array(body[..<middle]), Array(body[middle...])], boundary)
+        if halves != expected { return "in halves \(halves), at once \(expected)" }
+        let length = expected.reduce(0) { if case .data(let data) = $1 { $0 + data.count } else { $0 } }
+        if length > body.count { return "the parts are longer than the body" }
+        guard body.count < 512 else { return nil }
+        let single = parts(body.map { [$0] }, boundary)
+        return single == expected ? nil : "byte by byte \(single), at once \(expected)"
+    }
+
+    private static func parts(_ pieces: [[UInt8]], _ boundary: String) -> [MultipartItem] {
+        var items: [MultipartItem] = []
+        do throws(HTTPParseError) {
+            var parser = try MultipartParser(boundary: boundary)
+            for piece in pieces {
+                parser.feed(piece)
+                reading: while true {
+                    switch try parser.next() {
+                    case .incomplete: break reading
+                    case .end:
+                        // Whatever follows is dropped.
+                        if items.last != .end { items.append(.end) }
+                        break reading
+                    case .part(let fields): items.append(.part(fields.map { "\($0.name): \($0.value)" }))
+                    case .partEnd: items.append(.partEnd)
+                    case .data(let bytes):
+                        if case .data(let before) = items.last {
+                            items[items.count - 1] = .data(before + bytes)
+                        } else {
+                            items.append(.data(bytes))
+                        }
+                    }
+                }
+            }
+            try parser.finish()
+        } catch {
+            // How much was read before the fault was seen depends on the pieces; that there is one must not.
+            return [.refused]
+        }
+        return items
     }
 
     // MARK: URLs

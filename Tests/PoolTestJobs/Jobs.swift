@@ -9,7 +9,7 @@ public let testJobs: [any PoolJob.Type] = [
     FailPlainly.self, Leave.self, Crash.self, FragileArgument.self, FragileResult.self, StubbornResult.self,
     WhoAmI.self,
     Session.self, CloseSession.self, UseSession.self, BadInitializer.self, Context.self, Stop.self, Attempts.self,
-    Join.self, HungryEcho.self,
+    Join.self, HungryEcho.self, Counted.self, FailOnce.self, Zeros.self,
 ]
 
 public struct Doubled: PoolJob {
@@ -256,6 +256,50 @@ public struct Join: PoolJob {
         self.right = right
     }
     public func run() -> String { "\(left)\(right)" }
+}
+
+/// Adds a byte to a file when it begins, then waits or computes, and says how long the file is.
+public struct Counted: PoolJob {
+    public var path: String
+    public var number: Int
+    public var milliseconds: Int
+    public var computes: Bool
+    public init(path: String, number: Int = 0, milliseconds: Int = 0, computes: Bool = false) {
+        self.path = path
+        self.number = number
+        self.milliseconds = milliseconds
+        self.computes = computes
+    }
+    public func run() throws -> Int {
+        let file = open(path, O_RDWR | O_APPEND | O_CREAT, 0o600)
+        _ = write(file, "x", 1)
+        let count = Int(lseek(file, 0, SEEK_END))
+        close(file)
+        if computes {
+            _ = Spin(milliseconds: milliseconds).run()
+        } else if milliseconds > 0 {
+            try sleep(.milliseconds(milliseconds))
+        }
+        return count
+    }
+}
+
+/// Fails unless the file is there, and makes it.
+public struct FailOnce: PoolJob {
+    public var path: String
+    public init(path: String) { self.path = path }
+    public func run() throws -> Int {
+        if access(path, F_OK) == 0 { return 1 }
+        close(open(path, O_WRONLY | O_CREAT, 0o600))
+        throw Known("the first time")
+    }
+    public static var errorTypes: [any (Error & Codable & Sendable).Type] { [Known.self] }
+}
+
+public struct Zeros: PoolJob {
+    public var count: Int
+    public init(_ count: Int) { self.count = count }
+    public func run() -> [UInt8] { [UInt8](repeating: 0, count: count) }
 }
 
 /// Not among those that the worker program knows.

@@ -102,4 +102,74 @@ import Testing
             }
         }
     }
+
+    /// aiohttp #12825 and #13180: a redirect took the digest, and the credentials, to whoever it named.
+    @Test func aRedirectTakesNoDigestElsewhere() async throws {
+        try await onLoop {
+            let log = Mutex<[String]>([])
+            // Each demands a digest for what is under /secret, and says that its scope is everything (RFC 7616, 3.3).
+            func routes(_ name: String) -> (HTTPServer) -> Void {
+                { server in
+                    server.fallback { request in
+                        let field = request.headers[.authorization]
+                        log.withLock { $0.append("\(name) \(field?.prefix { $0 != " " } ?? "none")") }
+                        if let query = request.query { return .redirect(to: query, status: .temporaryRedirect) }
+                        guard field?.hasPrefix("Digest ") == true else {
+                            return HTTPServerResponse(
+                                status: .unauthorized,
+                                headers: [
+                                    .wwwAuthenticate:
+                                        "Digest realm=\"r\", nonce=\"n\", qop=\"auth\", domain=\"http://127.0.0.1/ /\""
+                                ], bytes: [])
+                        }
+                        return HTTPServerResponse("in")
+                    }
+                }
+            }
+            func entries() -> [String] {
+                log.withLock { log in
+                    defer { log = [] }
+                    return log
+                }
+            }
+            try withServer(routes("first")) { _, first throws in
+                try withServer(routes("second")) { _, second throws in
+                    try HTTPClient.with { client throws in
+                        var request = HTTPClientRequest(url: try HTTPURL(first + "/secret"))
+                        request.authentication = .digest(user: "me", password: "secret")
+                        #expect(try client.send(request).text == "in")
+                        #expect(entries() == ["first none", "first Digest"])
+                        // The same origin: it goes along, also unasked.
+                        request.url = try HTTPURL("\(first)/?/secret")
+                        #expect(try client.send(request).text == "in")
+                        #expect(entries() == ["first Digest", "first Digest"])
+                        // Another one: neither unasked, nor when it asks, nor on the way back.
+                        request.url = try HTTPURL("\(first)/?\(second)/secret")
+                        #expect(try client.send(request).status == .unauthorized)
+                        #expect(entries() == ["first Digest", "second none"])
+                        request.url = try HTTPURL("\(first)/?\(second)/?\(first)/secret")
+                        #expect(try client.send(request).status == .unauthorized)
+                        #expect(entries() == ["first Digest", "second none", "first none"])
+                        // What one origin has asked for says nothing about another.
+                        request.url = try HTTPURL(second + "/secret")
+                        #expect(try client.send(request).text == "in")
+                        #expect(entries() == ["second none", "second Digest"])
+                    }
+                    // Credentials of the client's go to its base URL's origin only.
+                    let base = try HTTPURL(first)
+                    let configuration = configured {
+                        $0.baseURL = base
+                        $0.authentication = .digest(user: "me", password: "secret")
+                    }
+                    try HTTPClient.with(configuration) { client throws in
+                        #expect(try client.get("/secret").text == "in")
+                        #expect(try client.get(second + "/secret").status == .unauthorized)
+                        #expect(try client.get("/?\(second)/secret").status == .unauthorized)
+                        #expect(
+                            entries() == ["first none", "first Digest", "second none", "first Digest", "second none"])
+                    }
+                }
+            }
+        }
+    }
 }

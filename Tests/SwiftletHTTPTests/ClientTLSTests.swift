@@ -94,6 +94,45 @@
             }
         }
 
+        /// aiohttp #1115, #1925, #2039, #7328: closing did not wait for TLS, so programs slept for 0.25 s.
+        @Test func endsCleanlyAndAtOnce() async throws {
+            try await onLoop {
+                let listener = try TCPListener()
+                let endings = SharedJournal<String>()
+                let configuration = try TLSServerConfiguration(
+                    certificateFile: Self.files.certificate, privateKeyFile: Self.files.key)
+                try configuration.prepare()
+                let count = 20
+                let server = spawn {
+                    for _ in 0..<count {
+                        let connection = try listener.accept()
+                        let stream = try TLSStream.server(over: connection, configuration: configuration)
+                        defer { stream.close() }
+                        do {
+                            while try self.readHead(stream) != nil { try stream.write(answer("over TLS")) }
+                            endings.note("goodbye")
+                        } catch {
+                            endings.note("\(error)")
+                        }
+                    }
+                }
+                let client = trusting()
+                let url = "https://localhost:\(listener.port)/"
+                for number in 1...count {
+                    try HTTPClient.with(client) { client throws in
+                        #expect(try client.get(url).text == "over TLS")
+                    }
+                    // Nothing is waited for but the server's next turns.
+                    let deadline = Deadline.after(.seconds(5))
+                    while endings.entries.count < number, .now < deadline { try yield() }
+                    #expect(endings.entries.count == number)
+                }
+                try server.get()
+                // The goodbye comes before the end of the stream: nothing can have been cut off.
+                #expect(endings.entries == Array(repeating: "goodbye", count: count))
+            }
+        }
+
         @Test func goesThroughTunnels() async throws {
             try await onLoop {
                 let listener = try TCPListener()

@@ -232,6 +232,8 @@ struct RequestHeadTests {
             ("1.1", "Transfer-Encoding: xchunked", .unsupportedTransferCoding),
             ("1.1", "Transfer-Encoding: \u{B}chunked", .invalidFieldValue),
             ("1.1", "Transfer-Encoding: chunked;q=1", .unsupportedTransferCoding),
+            ("1.1", "Transfer-Encoding: chunked\t", .invalidFieldValue),
+            ("1.1", "Transfer-Encoding:\tchunked", .invalidFieldValue),
             ("1.1", "Transfer-Encoding:", .unsupportedTransferCoding),
             ("1.0", "Transfer-Encoding: chunked", .conflictingFraming),
         ] as [(String, String, HTTPParseError.Code)])

@@ -64,6 +64,7 @@ struct ResponseHeadTests {
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", .conflictingFraming),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", .unsupportedTransferCoding),
             ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", .conflictingFraming),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\t\r\n\r\n", .invalidFieldValue),
         ] as [(String, HTTPParseError.Code)])
     func malformed(_ text: String, _ code: HTTPParseError.Code) {
         #expect(responseFault(text) == code)

@@ -1,3 +1,4 @@
+import Foundation
 import PoolTestJobs
 import Swiftlet
 import SwiftletPool
@@ -171,6 +172,30 @@ struct CallTests {
                 #expect(try result.get().allSatisfy { $0 == UInt8(number) })
             }
             try pool.drain()
+        }
+    }
+
+    /// Memory that arguments and results were lent in comes back, and is used for the next ones.
+    @Test func sharedMemoryIsUsedAgain() async throws {
+        try await onLoop {
+            try withProcessPool(processes: 1, program: worker) { pool in
+                for number in 0..<50 {
+                    let bytes = [UInt8](repeating: UInt8(number), count: 2_000_000)
+                    #expect(try pool.apply(Reverse(bytes)) == bytes)
+                }
+                // One each, if no other test runs at the same time; without any use again, fifty.
+                let mine = try sharedMemoryDescriptors(of: "self")
+                let theirs = try sharedMemoryDescriptors(of: "\(pool.apply(WhoAmI()))")
+                #expect(mine < 25 && theirs < 5)
+            }
+        }
+    }
+
+    private func sharedMemoryDescriptors(of process: String) throws -> Int {
+        let folder = "/proc/\(process)/fd"
+        return try FileManager.default.contentsOfDirectory(atPath: folder).count {
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)"))?.contains("swiftlet-pool")
+                == true
         }
     }
 

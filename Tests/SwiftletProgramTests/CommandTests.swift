@@ -26,6 +26,13 @@ struct CommandTests {
     }
 
     @Test
+    func `The version`() async throws {
+        let outcome = try await RunningProgram.run("swiftlet", "--version")
+        #expect(outcome.exitCode == 0 && outcome.errors == "")
+        #expect(try #require(outcome.texts.first).contains(/^\d+\.\d+\.\d+/))
+    }
+
+    @Test
     func `A busy port: one line and exit code 69`() async throws {
         let (first, port) = try await serve(delay: "1s")
         let second = try await RunningProgram.run("swiftlet", "serve", "--port", port)

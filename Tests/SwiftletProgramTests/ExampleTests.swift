@@ -141,6 +141,35 @@ struct ExampleTests {
         #expect(masked(try await run("e12")) == coroutineLines + ["Number: 1", "After calling loop"])
     }
 
+    /// Each runs three times; what it holds more after the third time than after the second was left behind.
+    @Test(arguments: (1...28).filter { $0 != 18 }.map { $0 < 10 ? "e0\($0)" : "e\($0)" })
+    func `Nothing is left behind`(name: String) async throws {
+        let (outcome, _) = try await runWithServer(
+            name, delay: "0.05s",
+            environment: [
+                "LEFTOVERS": "1", "LOOP_N": "10000", "E03_DELAY": "0.05", "CLIENT": "parking", "UNIT": "0.02",
+                "POOL_N": "10", "AIOMP_N": "10",
+            ])
+        #expect(outcome.exitCode == 0, "\(outcome.errors)")
+    }
+
+    @Test
+    func `The service says how it is, and ends in order`() async throws {
+        let outcome = try await onThread {
+            let service = try RunningProgram("SwiftletExamples", ["service"], environment: ["PORT": "0"])
+            let url = try #require(service.nextLine()?.text.split(separator: " ").last)
+            let pages = try ["", "health/alive", "health/ready", "metrics"].map { try curl("\(url)\($0)") }
+            #expect(pages[0].hasPrefix("Hello! 200") && pages[1].hasPrefix("alive 200"))
+            #expect(pages[2].hasPrefix("ready 200"))
+            #expect(
+                pages[3].contains("\nhttp_requests_total 4\n") && pages[3].contains("# TYPE swiftlet_stacks gauge\n"))
+            service.signal(SIGTERM)
+            return try service.finish()
+        }
+        #expect(outcome.exitCode == 0 && outcome.errors == "")
+        #expect(outcome.texts == ["Stopped"])
+    }
+
     @Test(arguments: ["e13", "e14"])
     func `A task before and after it has run`(name: String) async throws {
         #expect(

@@ -25,6 +25,16 @@ struct RunTests {
         #expect(none.exitCode == 64)
     }
 
+    @Test(arguments: ["--help", "-h"])
+    func `Help for itself, not for the program`(option: String) async throws {
+        let outcome = try await RunningProgram.run("swiftlet", "run", option)
+        #expect(outcome.exitCode == 0 && outcome.errors == "")
+        #expect(outcome.texts.contains { $0.hasPrefix("USAGE: swiftlet run") })
+        // Behind the dashes it is the program's.
+        let program = try await RunningProgram.run("swiftlet", "run", "--", "ls", "--help")
+        #expect(program.exitCode == 0 && program.texts.contains { $0.contains("ls") && !$0.contains("swiftlet") })
+    }
+
     @Test
     func `Other programs run as ever, and their exit code is passed on`() async throws {
         let outcome = try await RunningProgram.run("swiftlet", "run", "--", "sh", "-c", "echo it runs; exit 3")

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// `swiftlet serve`, asked by curl and by raw sockets.
@@ -18,20 +19,6 @@ struct ServeTests {
             program.signal(SIGTERM)
             #expect(try program.finish().exitCode == 128 + SIGTERM)
         }
-    }
-
-    /// What curl prints: body, a space, status, a space, seconds to the head and in all.
-    private func curl(_ arguments: String...) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments =
-            ["curl", "-s", "-m", "30", "-w", " %{http_code} %{time_starttransfer} %{time_total}"] + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return String(decoding: output, as: UTF8.self)
     }
 
     @Test
@@ -113,14 +100,90 @@ struct ServeTests {
             #expect(try curl("-r", "2-4", "\(url)a.txt").hasPrefix("234 206 "))
             #expect(try curl("\(url)").contains("a.txt</a>"))
             #expect(try curl("--path-as-is", "\(url)../etc/passwd").contains(" 404 "))
+            let bad = try RawConnection(port: UInt16(url.split(separator: ":").last!.dropLast())!)
+            bad.send("GET / HTTP/1.1\nHost: a\n\n")
+            #expect(bad.read(until: nil).hasPrefix("HTTP/1.1 400 "))
             program.signal(SIGINT)
             return try program.finish()
         }
         #expect(outcome.exitCode == 128 + SIGINT)
         let lines = outcome.errors.split(separator: "\n")
-        #expect(lines.count == 4)
+        #expect(lines.count == 5)
         #expect(lines[0].wholeMatch(of: /127\.0\.0\.1 - - \[.+\] "GET \/a\.txt HTTP\/1\.1" 200 10/) != nil, "\(lines)")
+        #expect(try #require(lines.last).contains(/127\.0\.0\.1 - - \[.+\] "-" 400 \d+/), "\(lines)")
     }
+
+    @Test
+    func `Ctrl-C with a request under way is no error of its handler`() async throws {
+        let outcome = try await onThread {
+            let program = try RunningProgram("swiftlet", ["serve", "--port", "0", "--slow-body", "60s"])
+            let url = try #require(program.nextLine()?.text.split(separator: " ")[2])
+            let client = try RawConnection(port: UInt16(url.split(separator: ":").last!.dropLast())!)
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(client.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 200 "))
+            program.signal(SIGINT)
+            return try program.finish()
+        }
+        #expect(outcome.exitCode == 128 + SIGINT)
+        #expect(outcome.errors.hasPrefix("swiftlet: cancelled requests: ") && !outcome.errors.contains("handler"))
+    }
+
+    @Test
+    func `A directory has no bodies to make up: one line and exit code 64`() async throws {
+        for option in [["--body-size", "5"], ["--slow-body", "1s"]] {
+            let outcome = try await onThread { try RunningProgram("swiftlet", ["serve", "/tmp"] + option).finish() }
+            #expect(outcome.exitCode == 64 && outcome.errors.split(separator: "\n").count == 1)
+            #expect(outcome.errors.contains("--body-size and --slow-body are for the slow server"))
+        }
+    }
+
+    #if TLS
+        @Test
+        func `Who forgets the s of https is told`() async throws {
+            let (certificate, key) = (Certificates.file("alone.pem"), Certificates.file("alone.key"))
+            let outcome = try await onThread {
+                let program = try RunningProgram(
+                    "swiftlet",
+                    [
+                        "serve", "--port", "0", "--delay", "0s", "--access-log", "--tls-cert", certificate, "--tls-key",
+                        key,
+                    ]
+                )
+                let url = try #require(program.nextLine()?.text.split(separator: " ")[2])
+                #expect(url.hasPrefix("https://"))
+                #expect(try curl("--insecure", String(url)).hasPrefix("Hello! 200 "))
+                let port = UInt16(url.split(separator: ":").last!.dropLast())!
+                for method in ["GET", "OPTIONS"] {
+                    let answer = try RawConnection(port: port)
+                    answer.send("\(method) / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let text = answer.read(until: nil)
+                    #expect(text.hasPrefix("HTTP/1.1 400 ") && text.contains("https://"), "\(text)")
+                }
+                // What is neither gets no answer in clear.
+                let noise = try RawConnection(port: port)
+                noise.send("\u{1}\u{2}\u{3}\u{4}\u{5}\r\n\r\n")
+                #expect(!noise.read(until: nil).hasPrefix("HTTP"))
+                #expect(try curl("--insecure", String(url)).hasPrefix("Hello! 200 "))
+                program.signal(SIGTERM)
+                return try program.finish()
+            }
+            #expect(outcome.errors.ranges(of: "\"-\" 400 ").count == 2, "\(outcome.errors)")
+        }
+
+        @Test(arguments: [
+            ["--tls-cert", "/none/such"], ["--tls-cert", "/etc/passwd"],
+            ["--tls-cert", "CERTIFICATE", "--tls-key", "/none/such"],
+        ])
+        func `A certificate that is none: one line and exit code 2`(arguments: [String]) async throws {
+            let arguments = arguments.map { $0 == "CERTIFICATE" ? Certificates.file("alone.pem") : $0 }
+            let outcome = try await onThread {
+                try RunningProgram("swiftlet", ["serve", "--port", "0"] + arguments).finish()
+            }
+            #expect(outcome.exitCode == 2 && outcome.texts == [])
+            #expect(outcome.errors.hasPrefix("swiftlet: --tls-cert, --tls-key: "), "\(outcome.errors)")
+            #expect(outcome.errors.split(separator: "\n").count == 1)
+        }
+    #endif
 }
 
 /// A client by plain system calls.

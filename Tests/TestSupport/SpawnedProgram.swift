@@ -3,7 +3,7 @@ import Testing
 
 /// A running program with its input and output; errors go where output goes. Its calls block their thread.
 public final class SpawnedProgram: @unchecked Sendable {
-    private let identifier: pid_t
+    public let identifier: CInt
     private let input: CInt
     private let output: CInt
     /// What has been read of its output.

@@ -26,6 +26,15 @@ final class Arguments {
         return kind
     }
 
+    /// Whether jobs go one by one, not in chunks.
+    func isSingle() throws -> Bool {
+        switch words.popFirst() {
+        case nil, "chunked": false
+        case "single": true
+        case let word?: throw UsageError(reason: "neither chunked nor single: \(word)")
+        }
+    }
+
     func lockKind() throws -> LockKind {
         guard let word = words.popFirst() else { return .lock }
         guard let kind = LockKind(rawValue: word) else {

@@ -1,5 +1,6 @@
 import CSwiftlet
 import Glibc
+import SwiftletPool
 
 /// What a workload may be asked to run in.
 enum Kind: String {
@@ -18,8 +19,13 @@ let usage = """
       lock [n] [lock|semaphore]
       tcp_echo PORT [fiber|task]           http_server PORT [fiber|task]
       http_tls PORT CERTIFICATE [fiber|task]
+      pool_call [n]                        pool_map [n] [chunked|single]
+      pool_compute [n]                     pool_bytes [size]
+      nats_jobs SERVER [n]                 (built with SWIFTLET_NATS=1)
       slow_fetch PORT [n] [fiber|task]     http_client PORT [n] [concurrency] [fiber|task]
     """
+
+WorkerProcess.runIfWorker(poolJobs)
 
 // A connection each: the usual soft limit of 1024 is too low for what the driver asks.
 swiftlet_raise_descriptor_limit()
@@ -48,8 +54,16 @@ do {
         try measureHTTPClient(
             port: arguments.number(), count: arguments.number(or: 20_000), concurrency: arguments.number(or: 100),
             arguments.kind())
+    case "nats_jobs": try measureNATSJobs(arguments.word(), count: arguments.number(or: 100_000))
+    case "nats_worker": try runNATSWorker(arguments.word())
     case "slow_fetch":
         try measureSlowFetch(port: arguments.number(), count: arguments.number(or: 100), arguments.kind())
+    case "pool_call": try measurePoolCall(count: arguments.number(or: 10_000))
+    case "pool_map":
+        try measurePoolMap(
+            count: arguments.number(or: 100_000), chunks: arguments.isSingle() ? [1] : [1000, 3000, 6000, 12_500])
+    case "pool_compute": try measurePoolCompute(count: arguments.number(or: 40))
+    case "pool_bytes": try measurePoolBytes(size: arguments.number(or: 16 << 20))
     case let other: throw UsageError(reason: "no such workload: \(other)")
     }
 } catch let error as UsageError {

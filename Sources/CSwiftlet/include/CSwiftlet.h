@@ -17,5 +17,9 @@
 #include "swiftlet_backtrace.h"
 #include "swiftlet_signal.h"
 #include "swiftlet_foreign.h"
+#include "swiftlet_peek.h"
+#include "swiftlet_unwind.h"
+#include "swiftlet_trace.h"
+#include "swiftlet_inspect.h"
 
 #endif

@@ -70,6 +70,7 @@ typedef struct swiftlet_timer_heap {
 } swiftlet_timer_heap;
 
 struct swiftlet_context;
+struct swiftlet_trace;
 
 /// A loop's state that its scheduler touches at every turn, and what a watching thread may read of it.
 typedef struct swiftlet_loop_core {
@@ -80,6 +81,7 @@ typedef struct swiftlet_loop_core {
   struct swiftlet_context *(*lead)(void *loop);
   int64_t budget;                  // turns left before timers, descriptors and the inbox are looked at
   uint64_t isolated_parked;        // parked stacks that run an isolated job
+  struct swiftlet_trace *trace;    // where events are noted, while somebody records them; set by any thread, never freed
   uint64_t turns;                  // counters: see swiftlet_counter_get
   uint64_t parks, polls, sleeps, foreign_wakes, jobs, fibers, stale_timers;
   uint64_t is_polling;

@@ -6,6 +6,7 @@
 #include "swiftlet_context.h"
 #include "swiftlet_queue.h"
 #include "swiftlet_stack.h"
+#include "swiftlet_trace.h"
 
 /// What a word in the ready queue, the timers or the inbox is: a pointer with one of these in its low bits.
 enum {
@@ -40,6 +41,24 @@ typedef struct swiftlet_wait {
   uint64_t id;
 } swiftlet_wait;
 
+/// Notes an event of the loop while somebody records them.
+static inline void swiftlet_loop_note(swiftlet_loop_core *core, uint32_t kind, const void *subject, uint64_t object,
+                                      uint64_t number, uint32_t detail) {
+  swiftlet_trace *trace = __atomic_load_n(&core->trace, __ATOMIC_ACQUIRE);
+  if (__builtin_expect(trace != NULL, 0))
+    swiftlet_trace_note(trace, kind, (uint64_t)(uintptr_t)subject, object, number, detail);
+}
+
+static inline void swiftlet_loop_set_trace(swiftlet_loop_core *core, swiftlet_trace *trace) {
+  __atomic_store_n(&core->trace, trace, __ATOMIC_RELEASE);
+}
+
+/// Somebody records what happens on the calling thread's loop, if that is the given one.
+static inline bool swiftlet_is_traced(const void *loop) {
+  swiftlet_thread *thread = swiftlet_this_thread;
+  return thread && thread->loop == loop && __atomic_load_n(&thread->core->trace, __ATOMIC_RELAXED) != NULL;
+}
+
 /// A number for a wait, or for the order of a timer.
 static inline uint64_t swiftlet_wait_next_id(swiftlet_thread *thread) { return ++thread->last_wait_id; }
 
@@ -60,6 +79,7 @@ static inline bool swiftlet_wait_decide_here(swiftlet_loop_core *core, swiftlet_
   if (context->wait_id != id) return false;
   context->wait_id = 0;
   context->wait_outcome = outcome;
+  swiftlet_loop_note(core, SWIFTLET_TRACE_READY, context, 0, id, (uint32_t)outcome);
   swiftlet_ring_push(&core->ready, (uint64_t)(uintptr_t)context | SWIFTLET_ITEM_STACK);
   return true;
 }
@@ -90,6 +110,9 @@ SWIFTLET_INLINE void swiftlet_park_stack(swiftlet_thread *thread, swiftlet_loop_
   bool is_isolated = swiftlet_flow_of(thread->current)->is_isolated;
   core->isolated_parked += is_isolated;
   swiftlet_counter_add(&core->parks, 1);
+  swiftlet_context *parked = thread->current;
+  swiftlet_loop_note(core, SWIFTLET_TRACE_PARK, parked, (uint64_t)(uintptr_t)parked->wait_object, parked->wait_id,
+                     (uint32_t)parked->wait_kind);
   swiftlet_ring *ready = &core->ready;
   if (core->budget > 0 && ready->head != ready->tail) {
     uint64_t item = ready->items[ready->head & ready->mask];
@@ -99,11 +122,13 @@ SWIFTLET_INLINE void swiftlet_park_stack(swiftlet_thread *thread, swiftlet_loop_
       swiftlet_counter_add(&core->turns, 1);
       swiftlet_switch((swiftlet_context *)(uintptr_t)(item & ~(uint64_t)SWIFTLET_ITEM_TAGS));
       core->isolated_parked -= is_isolated;
+      swiftlet_loop_note(core, SWIFTLET_TRACE_RESUME, parked, 0, 0, 0);
       return;
     }
   }
   swiftlet_switch(swiftlet_leader_make(core, thread));
   core->isolated_parked -= is_isolated;
+  swiftlet_loop_note(core, SWIFTLET_TRACE_RESUME, parked, 0, 0, 0);
 }
 
 /// What came of granting a wait.
@@ -129,13 +154,13 @@ static inline bool swiftlet_wait_is_over_here(swiftlet_wait wait) {
 
 /// Begins a wait that nothing but its waker and the fiber's cancellation can end: of a fiber that is in no scope. Of any
 /// other flow of control, and of a cancelled fiber, it begins none and answers one without a thread.
-static inline swiftlet_wait swiftlet_wait_begin_in_fiber(swiftlet_thread *thread, int kind) {
+static inline swiftlet_wait swiftlet_wait_begin_in_fiber(swiftlet_thread *thread, int kind, void *object) {
   swiftlet_context *context = thread->current;
   if (context->kind != SWIFTLET_KIND_FIBER || context->scope || context->owner_is_cancelled)
     return (swiftlet_wait){NULL, NULL, 0};
   uint64_t id = ++thread->last_wait_id;
   context->wait_id = id;
-  context->wait_object = NULL;
+  context->wait_object = object;
   context->wait_kind = kind;
   context->wait_is_shielded = false;
   context->parked = context;

@@ -38,9 +38,9 @@ long swiftlet_pool_send(int socket, const void *bytes, size_t size, int passed);
 long swiftlet_pool_receive(int socket, void *buffer, size_t size, int *passed);
 int swiftlet_pool_shut_down(int socket);
 
-/// Memory that can be sent as a descriptor, filled with the bytes.
-int swiftlet_pool_share(const void *bytes, size_t size);
-/// The memory behind a descriptor, which is closed; NULL with errno set if it cannot be mapped or is smaller.
+/// Memory that can be sent as a descriptor, which is the result; or -errno.
+int swiftlet_pool_share(size_t size, void **start);
+/// The memory behind a descriptor, to be read; NULL with errno set if it cannot be mapped or is smaller.
 const void *swiftlet_pool_map(int descriptor, size_t size);
 void swiftlet_pool_unmap(const void *memory, size_t size);
 

@@ -3,6 +3,7 @@ import CSwiftlet
 import Glibc
 import HTTPTypes
 import Swiftlet
+import SwiftletNATS
 
 /// Fetches URLs, many at a time, and writes what came of each as a line of JSON.
 struct Fetch: ParsableCommand {
@@ -36,7 +37,7 @@ struct Fetch: ParsableCommand {
         parsing: .unconditional,
         help: """
             How often to try again after a connection that failed or was reset (idempotent methods), and after the status \
-            429, 502, 503 or 504.
+            429, 502, 503 or 504, unless Retry-After asks for more than five minutes.
             """)
     var retries = 2
 
@@ -67,6 +68,20 @@ struct Fetch: ParsableCommand {
     @Option(name: .shortAndLong, help: "Where the results go. (default: standard output)")
     var output: String?
 
+    @Option(
+        name: .shortAndLong, parsing: .unconditional,
+        help: "How many worker processes make the requests. (default: none; this one makes them)")
+    var processes: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Have the requests made by whoever runs 'swiftlet worker' for these servers, with commas between them.",
+            valueName: "servers"))
+    var nats: String?
+
+    @Option(help: "The queue of the workers.")
+    var queue = "fetch"
+
     @Flag(help: "Count statuses from 400 on as failures.")
     var fail = false
 
@@ -81,6 +96,8 @@ struct Fetch: ParsableCommand {
         if !(1...1 << 20).contains(concurrency) { throw ValidationError("--concurrency must be 1 to \(1 << 20)") }
         if let perHost, perHost < 1 { throw ValidationError("--per-host must be at least 1") }
         if let rate, !(1e-6...1e9).contains(rate) { throw ValidationError("--rate must be 0.000001 to 1000000000") }
+        if let processes, !(1...1024).contains(processes) { throw ValidationError("--processes must be 1 to 1024") }
+        if processes != nil, nats != nil { throw ValidationError("--processes and --nats exclude each other") }
         if retries < 0 { throw ValidationError("--retries must be at least 0") }
         if timeout <= .zero { throw ValidationError("--timeout must be above 0") }
         if resume, output == nil { throw ValidationError("--resume needs --output: the file of the interrupted run") }
@@ -100,11 +117,16 @@ struct Fetch: ParsableCommand {
             guard header.unicodeScalars.allSatisfy({ $0.value >= 32 || $0 == "\t" }) else {
                 throw ValidationError("--header '\(header)' has control characters")
             }
+            // The client would refuse each request for it.
+            if name.canonicalName == "host" {
+                throw ValidationError("--header '\(header)' cannot be set: the URL decides about Host")
+            }
             fields.append(field)
         }
         guard let method = HTTPRequest.Method(rawValue: method ?? (data == nil ? "GET" : "POST")) else {
             throw ValidationError("--method '\(method ?? "")' is no method")
         }
+        if method == .connect { throw ValidationError("--method CONNECT makes tunnels, and fetches nothing") }
         if data != nil, fields[.contentType] == nil { fields[.contentType] = "application/x-www-form-urlencoded" }
         return FetchPattern(
             method: method, fields: fields, body: data.map { Array($0.utf8) }, followsRedirects: follow,
@@ -131,15 +153,24 @@ struct Fetch: ParsableCommand {
             throw Failure(code: Self.usageCode, reason: "--output \(output) is the file that --input reads")
         }
         let finished = resume ? try FetchedBefore(mending: output!) : nil
+        let save = try save.map { try SaveDirectory($0) }
+        if resume { try save?.removeLeftovers() }
         let run = FetchRun(
             pattern: try pattern(), input: try FetchInput(urls: urls, path: input),
-            output: try FetchOutput(path: output, appends: resume), save: try save.map { try SaveDirectory($0) },
+            output: try FetchOutput(path: output, appends: resume, hasProgress: !quiet), save: save,
             finished: finished)
         run.concurrency = concurrency
         run.perHost = perHost
         run.interval = rate.map { .seconds(1 / $0) }
         run.retries = retries
         run.isQuiet = quiet
+        if let processes { run.workers = .processes(processes) }
+        if let nats {
+            var configuration = NATSConfiguration(nats)
+            configuration.queue = queue
+            configuration.outstandingLimit = concurrency
+            run.workers = .queue(configuration)
+        }
         let code = try EventLoop.run { try run.run() }
         if code != 0 { throw ExitCode(code) }
     }

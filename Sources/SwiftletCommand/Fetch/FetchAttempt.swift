@@ -8,14 +8,23 @@ struct FetchAttempt {
     let client: HTTPClient
     let pattern: FetchPattern
     let save: SaveDirectory?
+    /// There will be no other, whatever comes of it.
+    let isLast: Bool
+    /// For who saves it elsewhere.
+    var keepsBody = false
+
+    /// A server that wants to be left alone for longer than this is not asked again: what it has answered is the result.
+    static let longestRest = Duration.seconds(300)
 
     /// How a try ended.
-    struct End {
+    struct End: Codable {
         var outcome: FetchResult.Outcome
         /// Worth another try.
         var isRetryable = false
         /// How long the server wants to be left alone.
         var retryAfter: Duration?
+        /// To be saved.
+        var body: [UInt8]?
     }
 
     /// Cancellation: ends the try; it throws.
@@ -28,9 +37,10 @@ struct FetchAttempt {
         } catch is CancellationError {
             throw CancellationError()
         } catch {
-            let (kind, message) = Self.explain(error, pattern.timeout)
+            let failure = FetchFailure(error, timeout: pattern.timeout)
             return End(
-                outcome: .error(kind, message), isRetryable: pattern.isIdempotent && Self.isRetryable(error, kind))
+                outcome: .error(failure.kind, failure.message),
+                isRetryable: !isLast && pattern.isIdempotent && failure.isRetryable)
         }
     }
 
@@ -41,14 +51,18 @@ struct FetchAttempt {
         request.followsRedirects = pattern.followsRedirects
         return try client.withResponse(to: request) { response in
             let status = Int(response.status.code)
-            let isRetryable = [429, 502, 503, 504].contains(status)
+            let isOverloaded = [429, 502, 503, 504].contains(status)
+            let retryAfter = isOverloaded ? response.headers[.retryAfter].flatMap { Self.delay($0) } : nil
+            let isRetryable = isOverloaded && !isLast && retryAfter ?? .zero <= Self.longestRest
             let isFailure = pattern.failsForStatus && status >= 400
             let file = isRetryable || isFailure ? nil : try save?.begin(url)
             defer { file?.close() }
             var count = 0
+            var body: [UInt8]? = keepsBody && !isRetryable && !isFailure ? [] : nil
             while let piece = try response.body.next() {
                 count += piece.count
                 try file?.append(piece)
+                body?.append(contentsOf: piece)
             }
             let outcome: FetchResult.Outcome =
                 isFailure
@@ -57,47 +71,7 @@ struct FetchAttempt {
                     FetchResult.Answer(
                         finalURL: response.url.description, status: status, bytes: count,
                         elapsed: ContinuousClock.now - start, file: try file?.finish()))
-            return End(
-                outcome: outcome, isRetryable: isRetryable,
-                retryAfter: isRetryable ? response.headers[.retryAfter].flatMap { Self.delay($0) } : nil)
-        }
-    }
-
-    // MARK: What went wrong
-
-    private static func explain(_ error: any Error, _ timeout: Duration) -> (FetchResult.ErrorKind, String) {
-        let cause = (error as? HTTPClientError)?.cause ?? error
-        if cause is DeadlineExceeded { return (.timeout, "no complete answer within \(timeout)") }
-        return (kind(of: cause), "\(cause)")
-    }
-
-    private static func kind(of cause: any Error) -> FetchResult.ErrorKind {
-        #if TLS
-            if cause is TLSError { return .tls }
-        #endif
-        switch cause {
-        case let cause as SocketError where cause.reason == .timedOut: return .timeout
-        case let cause as SocketError: return cause.operation == .connect ? .connect : .protocol
-        case is HTTPTimeoutError: return .timeout
-        case is ResolverError: return .dns
-        case is HTTPURLError: return .url
-        case HTTPRequestFault.needsTLS: return .tls
-        case HTTPRequestFault.tooManyRedirects: return .http
-        case is HTTPRequestFault: return .url
-        default: return .protocol
-        }
-    }
-
-    /// It did not connect, or the connection broke.
-    private static func isRetryable(_ error: any Error, _ kind: FetchResult.ErrorKind) -> Bool {
-        let cause = (error as? HTTPClientError)?.cause ?? error
-        switch kind {
-        case .connect: return true
-        case .protocol:
-            // Reset at any time, or closed without a byte of an answer.
-            return cause is SocketError
-                || (error as? HTTPClientError)?.phase != .readBody && !(cause is HTTPParseError)
-        default: return false
+            return End(outcome: outcome, isRetryable: isRetryable, retryAfter: retryAfter, body: body)
         }
     }
 

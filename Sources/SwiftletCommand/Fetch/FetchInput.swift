@@ -28,6 +28,10 @@ final class FetchInput {
                 )
             }
             descriptor = number
+            var status = stat()
+            guard fstat(number, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR else {
+                throw Failure(code: Fetch.usageCode, reason: "--input \(path) is a directory: it takes a file of URLs")
+            }
         }
         let lines: Int? = if let descriptor { Self.countLines(descriptor) } else { 0 }
         total = lines.map { $0 + urls.count }
@@ -41,9 +45,11 @@ final class FetchInput {
     func next() throws -> (url: String, isCut: Bool)? {
         if let url = urls.popFirst() { return (url, false) }
         while let (line, isCut) = try nextLine() {
-            let url = String(decoding: line, as: UTF8.self)
-                .drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed()
-            if !url.isEmpty { return (String(url), isCut) }
+            // Blanks, and the carriage returns of files from elsewhere.
+            guard let first = line.firstIndex(where: { $0 > UInt8(ascii: " ") }),
+                let last = line.lastIndex(where: { $0 > UInt8(ascii: " ") })
+            else { continue }
+            return (String(decoding: line[first...last], as: UTF8.self), isCut)
         }
         return nil
     }

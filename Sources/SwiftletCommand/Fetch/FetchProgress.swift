@@ -4,6 +4,8 @@ import Glibc
 struct FetchProgress {
     let isTerminal = isatty(STDERR_FILENO) == 1
     private static let width = 24
+    /// To the beginning of the line, and empties it.
+    static let emptyLine = "\r\u{1b}[K"
 
     func show(_ tally: FetchTally, total: Int?) {
         let done = tally.finished + tally.skipped
@@ -19,9 +21,9 @@ struct FetchProgress {
             text += "  \(FetchTally.text(.seconds(Double(max(total - done, 0)) / tally.rate))) to go"
         }
         if tally.failures > 0 { text += "  \(tally.failures) failed" }
-        writeToStandardError("\r\u{1b}[K\(text)")
+        writeToStandardError(Self.emptyLine + text)
     }
 
     /// Leaves the terminal's line to what follows.
-    func clear() { if isTerminal { writeToStandardError("\r\u{1b}[K") } }
+    func clear() { if isTerminal { writeToStandardError(Self.emptyLine) } }
 }

@@ -32,6 +32,7 @@ final class FetchRun {
     var interval: Duration?
     var retries = 2
     var isQuiet = false
+    var workers = FetchWorkers.none
 
     private let pattern: FetchPattern
     private let input: FetchInput
@@ -39,7 +40,8 @@ final class FetchRun {
     private let save: SaveDirectory?
     private let finished: FetchedBefore?
 
-    private var client: HTTPClient!
+    /// Makes a try: here, or in a worker.
+    private var perform: ((HTTPURL, _ isLast: Bool) throws -> FetchAttempt.End)!
     private var tally = FetchTally()
     private var hosts: [String: FetchHost<Job>] = [:]
     /// Hosts that have a URL waiting and a place free; each is in it once.
@@ -55,6 +57,11 @@ final class FetchRun {
     private var roomWanted: Waiter<Void>?
     private let ended = Waiter<Void>()
     private var nextBegin = ContinuousClock.now
+    /// Results that nobody took after an interruption.
+    private var unwritten = 0
+    /// Ends the wait for a reader that takes nothing of an interrupted run's results.
+    private var impatience: AnyFiber?
+    private static let patience = Duration.seconds(2)
 
     init(
         pattern: FetchPattern, input: FetchInput, output: FetchOutput, save: SaveDirectory?, finished: FetchedBefore?
@@ -71,16 +78,20 @@ final class FetchRun {
     /// - Returns: the exit code.
     /// - Throws: `Failure` when results cannot be written, or the input cannot be read.
     func run() throws -> CInt {
-        var configuration = HTTPClient.Configuration()
-        configuration.connectionLimit = concurrency
-        // Each URL is asked for as if it were the only one.
-        configuration.cookies = .none
-        // One deadline covers all of a try.
-        configuration.timeout = nil
-        configuration.connectTimeout = nil
-        configuration.readTimeout = nil
-        client = HTTPClient(configuration)
-        defer { client.close() }
+        guard let pool = try workers.makePool(concurrency: concurrency) else {
+            let client = HTTPClient.forFetching(connections: concurrency)
+            defer { client.close() }
+            perform = { [pattern, save] url, isLast in
+                try FetchAttempt(client: client, pattern: pattern, save: save, isLast: isLast).perform(url)
+            }
+            return try fetchAll()
+        }
+        defer { pool.end() }
+        perform = { [pattern, save] url, isLast in try pool.perform(url, pattern, save, isLast: isLast) }
+        return try fetchAll()
+    }
+
+    private func fetchAll() throws -> CInt {
         let reader = spawn(name: "fetch-input") { self.readInput() }
         let interruption = try onSignal(SIGINT) {
             if self.isInterrupted { exit(130) }  // twice: at once
@@ -90,6 +101,7 @@ final class FetchRun {
         let display = spawn(name: "fetch-progress") { try self.showProgress() }
         defer {
             interruption.cancel()
+            impatience?.cancel()
             display.cancel()
         }
         try ended.wait()
@@ -97,6 +109,9 @@ final class FetchRun {
         if !isQuiet {
             FetchProgress().clear()
             writeToStandardError(tally.summary(isInterrupted: isInterrupted && failure == nil))
+        }
+        if unwritten > 0 {
+            writeToStandardError("swiftlet: \(unwritten) results were not written: nobody took them\n")
         }
         if let failure { throw failure }
         return isInterrupted ? 130 : tally.failures > 0 ? 1 : 0
@@ -198,9 +213,9 @@ final class FetchRun {
         do {
             try waitForRate()
             job.attempts += 1
-            let end = try FetchAttempt(client: client, pattern: pattern, save: save).perform(job.target)
+            let end = try perform(job.target, job.attempts > retries)
             leave(job)
-            if end.isRetryable, job.attempts <= retries, !isInterrupted {
+            if end.isRetryable, !isInterrupted {
                 rest(job, end.retryAfter)
             } else {
                 forget(job)
@@ -225,7 +240,7 @@ final class FetchRun {
     private func rest(_ job: Job, _ asked: Duration?) {
         let growing = Duration.milliseconds(500) * (1 << min(job.attempts - 1, 6))
         // Those that failed together do not come back together.
-        let delay = min(asked ?? growing * Double.random(in: 0.5...1), .seconds(300))
+        let delay = asked ?? growing * Double.random(in: 0.5...1)
         resting[ObjectIdentifier(job)] = job
         job.fiber = spawn {
             try sleep(delay)
@@ -242,6 +257,8 @@ final class FetchRun {
         let result = FetchResult(url: url, outcome: outcome, attempts: attempts)
         do {
             if failure == nil { try output.write(result) }
+        } catch is CancellationError where output.isGivenUp {
+            unwritten += 1
         } catch {
             stop(for: error as? Failure ?? Failure(code: 1, reason: "\(error)"))
         }
@@ -275,6 +292,7 @@ final class FetchRun {
     private func interrupt() {
         guard !isInterrupted else { return }
         isInterrupted = true
+        impatience = spawn(name: "fetch-impatience") { try self.output.giveUp(whenStuckFor: Self.patience) }
         roomWanted?.resume(returning: ())
         roomWanted = nil
         var left: [Job] = []

@@ -17,6 +17,24 @@ final class SaveDirectory {
         }
     }
 
+    /// Removes what killed runs have left unfinished; what belongs to a living process stays.
+    func removeLeftovers() throws(Failure) {
+        guard let directory = opendir(path) else {
+            throw Failure(
+                code: Fetch.usageCode, reason: "--save \(path) cannot be read: \(String(cString: strerror(errno)))")
+        }
+        defer { closedir(directory) }
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            // As `begin` makes them: .NUMBER-PROCESS.partial
+            guard let found = name.wholeMatch(of: /\.\d+-(\d+)\.partial/), let owner = pid_t(found.1) else { continue }
+            let isLeftBehind = owner == getpid() || kill(owner, 0) != 0 && errno == ESRCH
+            if isLeftBehind { unlink("\(path)/\(name)") }
+        }
+    }
+
     /// Begins to save a body.
     func begin(_ url: HTTPURL) throws(Failure) -> SavedBody {
         lastNumber += 1

@@ -50,6 +50,9 @@ struct Serve: ParsableCommand {
             if privateKeyFile != nil, certificateFile == nil { throw ValidationError("--tls-key needs --tls-cert") }
         #endif
         if let directory {
+            if answer.bodySize != nil || answer.slowBody > .zero {
+                throw ValidationError("--body-size and --slow-body are for the slow server: files are as they are")
+            }
             var information = stat()
             guard stat(directory, &information) == 0, information.st_mode & S_IFMT == S_IFDIR else {
                 throw ValidationError("'\(directory)' is no directory")
@@ -68,8 +71,14 @@ struct Serve: ParsableCommand {
         if accessLog { configuration.accessLog = { writeToStandardError($0.commonLogLine + "\n") } }
         #if TLS
             if let certificateFile {
-                configuration.tls = try TLSServerConfiguration(
-                    certificateFile: certificateFile, privateKeyFile: privateKeyFile ?? certificateFile)
+                do {
+                    let tls = try TLSServerConfiguration(
+                        certificateFile: certificateFile, privateKeyFile: privateKeyFile ?? certificateFile)
+                    try tls.prepare()
+                    configuration.tls = tls
+                } catch let error as TLSError {
+                    throw Failure(code: Fetch.usageCode, reason: "--tls-cert, --tls-key: \(error)")
+                }
             }
             let scheme = certificateFile == nil ? "http" : "https"
         #else

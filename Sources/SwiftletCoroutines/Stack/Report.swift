@@ -30,8 +30,14 @@ public struct Report: Sendable, CustomStringConvertible {
         public static let unclosedClient = Kind(description: "unclosed client")
         /// A task can never end, since its loop has.
         public static let pendingTask = Kind(description: "pending task destroyed")
+        /// Inspection was asked for and cannot be had.
+        public static let inspection = Kind(description: "inspection")
+        /// Something that should have been closed was open when its loop ended.
+        public static let leak = Kind(description: "leak")
         /// A handler of a connection or a request failed.
         public static let handlerError = Kind(description: "error in a handler")
+        /// A server was stopped before all of its requests were answered.
+        public static let cancelledRequests = Kind(description: "cancelled requests")
     }
 
     public let kind: Kind
@@ -60,8 +66,19 @@ public struct Report: Sendable, CustomStringConvertible {
         }
     }
 
+    // The last ones, for whoever looks at the process later.
+    private static let recent = Locked<[(report: Report, time: ContinuousClock.Instant)]>([])
+    private static let recentCount = 32
+
+    /// The last reports of this process and when they were posted, oldest first.
+    package static var latest: [(report: Report, time: ContinuousClock.Instant)] { recent.withLock { $0 } }
+
     /// Hands the report to the handler.
     public func post() {
+        Report.recent.withLock { recent in
+            if recent.count == Report.recentCount { recent.removeFirst() }
+            recent.append((self, .now))
+        }
         let current = Report.handler.withLock { $0 }
         current(self)
     }

@@ -1,11 +1,11 @@
-import HTTPTypes
+package import HTTPTypes
 
 /// Takes a multipart body (RFC 2046, 5.1, and RFC 7578) apart, in pieces of any size.
 ///
 /// States: preamble -> (headers -> content)* -> end. What stands before the first and behind the last delimiter is
 /// dropped.
-struct MultipartParser {
-    enum Event: Equatable {
+package struct MultipartParser {
+    package enum Event: Equatable {
         /// A part begins; its content follows.
         case part(HTTPFields)
         /// Some of the part's content.
@@ -40,14 +40,14 @@ struct MultipartParser {
 
     /// - Parameter boundary: of the Content-Type field.
     /// - Throws: `HTTPParseError` for one that is empty or longer than 70 characters (RFC 2046, 5.1.1).
-    init(boundary: String) throws(HTTPParseError) {
+    package init(boundary: String) throws(HTTPParseError) {
         guard (1...70).contains(boundary.utf8.count), boundary.utf8.allSatisfy(\.isFieldValueCharacter) else {
             throw Self.fault("its boundary is missing, or is none")
         }
         delimiter = Array("\r\n--\(boundary)".utf8)
     }
 
-    mutating func feed(_ bytes: [UInt8]) {
+    package mutating func feed(_ bytes: [UInt8]) {
         if position > 0 {
             buffer.removeSubrange(..<position)
             position = 0
@@ -56,7 +56,7 @@ struct MultipartParser {
     }
 
     /// The next event in what has been fed.
-    mutating func next() throws(HTTPParseError) -> Event {
+    package mutating func next() throws(HTTPParseError) -> Event {
         while true {
             switch state {
             case .preamble:
@@ -99,7 +99,7 @@ struct MultipartParser {
     }
 
     /// Says that the body has ended.
-    func finish() throws(HTTPParseError) {
+    package func finish() throws(HTTPParseError) {
         guard case .end = state else { throw Self.fault("it ends before its last boundary") }
     }
 

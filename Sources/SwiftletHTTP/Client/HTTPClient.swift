@@ -1,6 +1,7 @@
 public import HTTPTypes
 import Swiftlet
 import SwiftletCoroutines
+import SwiftletLoop
 import Synchronization
 
 /// Sends HTTP requests over connections that it keeps and reuses: a session.
@@ -24,6 +25,8 @@ public final class HTTPClient: Sendable {
     /// The fields of requests that set none themselves, written down; `nil` if they cannot be.
     let defaultLines: [UInt8]?
     private let lastNumber = Atomic<UInt64>(0)
+    /// Where it was made, while somebody inspects the process.
+    private let origin = DescriptorOrigins.here
 
     /// Makes a client that has no connections yet. `close()` it, or use `with`.
     public init(_ configuration: Configuration = Configuration()) {
@@ -39,14 +42,18 @@ public final class HTTPClient: Sendable {
         pool = ConnectionPool(
             limit: configuration.connectionLimit, hostLimit: configuration.hostConnectionLimit,
             idleTimeout: configuration.idleTimeout)
+        Inspection.register(pool) { [pool] in pool.metrics }
     }
 
     deinit {
+        Inspection.forget(pool)
         let idle = pool.statistics.idleConnections
         if pool.close(), idle > 0 {
             Report(
                 .unclosedClient,
                 "an HTTPClient was dropped with \(idle) open connections: use HTTPClient.with, or close() it"
+                    + (origin.isEmpty ? "" : ". It was made here:\n")
+                    + origin.map { "    " + Inspection.name(of: $0) }.joined(separator: "\n")
             ).post()
         }
     }
@@ -100,9 +107,9 @@ public final class HTTPClient: Sendable {
             defer { response.close() }
             return try checked(try response.collect())
         }
-        complete(&request)
-        var journey = RequestJourney(request, client: self)
-        let exchange = try journey.open(request)
+        let completed = completed(request)
+        var journey = RequestJourney(completed, client: self)
+        let exchange = try journey.open(completed)
         let bytes = try exchange.collect()
         return try checked(try exchange.response(bytes, journey))
     }
@@ -112,10 +119,22 @@ public final class HTTPClient: Sendable {
         return response
     }
 
-    /// Goes as far as the answer's head, through all middlewares.
-    func open(_ request: consuming HTTPClientRequest) throws -> HTTPResponseStream {
-        complete(&request)
-        return try open(request, through: 0)
+    /// Sends a request and returns as soon as the answer's head has come, for what outlives a scope, such as a server's answer
+    /// that passes the body on. `withResponse` is safer: this keeps a connection in use until the body has been read to its
+    /// end, or the response is closed or dropped.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
+    public func open(_ request: HTTPClientRequest) throws -> HTTPResponseStream {
+        try open(completed(request), through: 0)
+    }
+
+    /// Sends a request and returns as soon as the answer's head has come, from a task.
+    ///
+    /// Cancellation: ends the request and closes its connection.
+    /// - Throws: `HTTPClientError`; `CancellationError`.
+    public func open(_ request: HTTPClientRequest) async throws -> HTTPResponseStream {
+        try await parkInTask { try self.open(self.completed(request), through: 0) }
     }
 
     private func open(_ request: HTTPClientRequest, through index: Int) throws -> HTTPResponseStream {
@@ -129,11 +148,12 @@ public final class HTTPClient: Sendable {
 
     // MARK: Making requests
 
-    /// Adds the client's own fields to a request, where it does not set them.
-    func complete(_ request: inout HTTPClientRequest) {
-        guard !configuration.headers.isEmpty else { return }
+    /// The request with the client's own fields, where it does not set them.
+    func completed(_ request: consuming HTTPClientRequest) -> HTTPClientRequest {
+        guard !configuration.headers.isEmpty else { return request }
         let given = request.headers
         for field in configuration.headers where given[field.name] == nil { request.headers.append(field) }
+        return request
     }
 
     /// Makes a request to a URL, which may be relative to the base URL.

@@ -65,8 +65,11 @@ extension HTTPClient {
         public var retriesStaleConnections = true
         /// Which requests go through which proxy.
         public var proxies = HTTPProxies.none
-        /// Makes the connections, given host, port and deadline; `nil` looks up the host and connects by TCP. For sockets of
-        /// another kind, such as Unix sockets, and of one's own making. TLS comes on top, over https.
+        /// The path of a Unix socket that all connections go to, whatever the URLs' host, which the server is told as ever; with
+        /// `@` first it is a name in the kernel's abstract namespace. curl's `--unix-socket` and aiohttp's `UnixConnector`.
+        public var unixSocket: String?
+        /// Makes the connections, given host, port and deadline; `nil` looks up the host and connects by TCP. For streams
+        /// of one's own making. TLS comes on top, over https.
         public var connect: (@Sendable (_ host: String, _ port: Int, Deadline?) throws -> any ByteStream)?
         #if TLS
             /// How connections over https are secured. All of the client's share its sessions.

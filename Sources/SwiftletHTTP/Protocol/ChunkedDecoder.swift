@@ -144,6 +144,10 @@ private struct ChunkSizeLine {
     ///
     /// No extension is understood, but each is checked, since a lenient reader can be made to find the end of this
     /// line somewhere else than the next one does.
+    ///
+    /// The blanks are "bad whitespace": nobody may send it, and a recipient must take it (RFC 9110, 5.6.3). llhttp refuses it.
+    /// Taking it is safe: the size ends at the first byte that is no digit, and the line at its line ending, with and
+    /// without. Blanks behind the size or an extension, in front of the line ending, are in no rule, and are refused.
     private static func areExtensions(_ bytes: Span<UInt8>) -> Bool {
         var index = 0
         func skip(_ predicate: (UInt8) -> Bool) -> Int {

@@ -64,6 +64,13 @@ struct FieldLine {
         }
         name = 0..<colon
         value = line.trimmingBlanks((colon + 1)..<line.count)
+        if name.count == 17, line.extracting(name).equalsIgnoringCase("transfer-encoding") {
+            // Tabs around a value are blanks (RFC 9110, 5.6.3), and nobody sends them here; but llhttp takes `chunked` and a
+            // tab for another coding, so two readers would disagree about where the message ends.
+            for index in (colon + 1)..<line.count where line[index] == .tab {
+                throw HTTPParseError(.invalidFieldValue, "\(kind) (Transfer-Encoding) has a tab")
+            }
+        }
         let bytes = line.extracting(value)
         if let index = bytes.firstIndex(where: { !$0.isFieldValueCharacter }) {
             throw HTTPParseError(

@@ -40,7 +40,10 @@ public final class Descriptor: @unchecked Sendable {
     private static let marks: UInt = 3
 
     /// Takes over an open descriptor.
-    public init(owning number: CInt) { openNumber = Atomic(number) }
+    public init(owning number: CInt) {
+        openNumber = Atomic(number)
+        DescriptorOrigins.note(number)
+    }
 
     deinit { close() }
 
@@ -197,6 +200,7 @@ public final class Descriptor: @unchecked Sendable {
     public func close() {
         let number = openNumber.exchange(-1, ordering: .acquiringAndReleasing)
         guard number >= 0 else { return }
+        DescriptorOrigins.forget(number)
         let last = owner.exchange(Self.nobody, ordering: .acquiringAndReleasing)
         if last & Self.isMoving == 0 { leave(loop(at: last), number, isClosing: true) }
         _ = closeDescriptor(number)

@@ -19,13 +19,23 @@ public struct DeadlockReport: Sendable, CustomStringConvertible {
     }
 
     public let entries: [Entry]
+    /// Who waits in a circle: each a list of names, of which each waits for the next and the last one for the first. With
+    /// none, what is waited for is held or would be done by nobody.
+    public let cycles: [[String]]
 
     public var description: String {
-        "nothing is left that could wake anybody:\n" + entries.map { "  \($0)" }.joined(separator: "\n")
+        let circles = cycles.map { names in
+            """
+            \n  In a circle: \((names + [names[0]]).joined(separator: " -> ")). Take locks in the same order everywhere, and join \
+            nobody who waits for you.
+            """
+        }
+        return "nothing is left that could wake anybody:\n" + entries.map { "  \($0)" }.joined(separator: "\n")
+            + circles.joined()
     }
 
     // A thread's own stack reads it right after it was told.
-    private static let kept = Locked<DeadlockReport>(DeadlockReport(entries: []))
+    private static let kept = Locked<DeadlockReport>(DeadlockReport(entries: [], cycles: []))
     static var latest: DeadlockReport { kept.withLock { $0 } }
     func keep() { DeadlockReport.kept.withLock { $0 = self } }
 }
@@ -85,7 +95,7 @@ extension EventLoop {
             return unsafe tellDeadlock(of: waiting)
         }
         unsafe hasReportedDeadlock = true
-        let report = unsafe DeadlockReport(entries: waiting.map(describeWait) + [describeWait(root)])
+        let report = unsafe describeDeadlock(of: waiting)
         Report(
             .deadlock,
             """
@@ -98,8 +108,52 @@ extension EventLoop {
 
     func tellDeadlock(of waiting: [ContextPointer]) {
         let root = unsafe swiftlet_thread_root(thread)!
-        unsafe DeadlockReport(entries: waiting.map(describeWait) + [describeWait(root)]).keep()
+        unsafe describeDeadlock(of: waiting).keep()
         unsafe decideHere(root, root.pointee.wait_id, .deadlocked)
+    }
+
+    private func describeDeadlock(of waiting: [ContextPointer]) -> DeadlockReport {
+        let root = unsafe swiftlet_thread_root(thread)!
+        let places = unsafe Dictionary(
+            waiting.enumerated().map { unsafe (UInt(bitPattern: swiftlet_flow_of($1)), $0) },
+            uniquingKeysWith: { first, _ in first })
+        let waitsFor = unsafe waiting.map { context -> [Int] in
+            let flow = unsafe whomItWaitsFor(context) { address in unsafe places[address].map { unsafe waiting[$0] } }
+            return unsafe flow.flatMap { places[UInt(bitPattern: $0)] }.map { [$0] } ?? []
+        }
+        var entries = unsafe waiting.map(describeWait)
+        for (place, others) in waitsFor.enumerated() where unsafe waitKind(of: waiting[place]) == .lock {
+            guard let holder = others.first else { continue }
+            entries[place] = DeadlockReport.Entry(
+                name: entries[place].name, origin: entries[place].origin,
+                wait: "a lock held by \(entries[holder].name)")
+        }
+        let cycles = waitCycles(waitsFor).map { members in
+            // Each waits for one only: so following that goes round.
+            var (circle, next) = ([members[0]], waitsFor[members[0]][0])
+            while next != members[0] {
+                circle.append(next)
+                next = waitsFor[next][0]
+            }
+            return circle.map { entries[$0].name }
+        }
+        return unsafe DeadlockReport(entries: entries + [describeWait(root)], cycles: cycles)
+    }
+
+    /// The stack whose end or release would end the wait, if it is one of this loop that waits as well.
+    ///
+    /// - Parameter waiting: the waiting stack whose flow begins at an address, if there is one.
+    private func whomItWaitsFor(_ context: ContextPointer, waiting: (UInt) -> ContextPointer?) -> ContextPointer? {
+        guard let object = unsafe context.pointee.wait_object else { return nil }
+        switch unsafe waitKind(of: context) {
+        // Safe: the waiting stack holds the fiber.
+        case .fiber: return unsafe Unmanaged<AnyFiber>.fromOpaque(object).takeUnretainedValue().context
+        case .lock:
+            let owner = unsafe OwnedLock.owner(at: object)
+            guard let flow = unsafe waiting(owner.bearer).map({ unsafe swiftlet_flow_of($0)! }) else { return nil }
+            return unsafe flow.pointee.run == owner.run ? flow : nil
+        default: return nil
+        }
     }
 
     private func waitKind(of context: ContextPointer) -> WaitKind {
@@ -141,12 +195,12 @@ extension EventLoop {
 }
 
 /// The package's own threads that wake nobody by themselves: the watchdog, and those of the offload pool that idle.
-enum ServiceThreads {
+package enum ServiceThreads {
     private static let count = Atomic<Int>(0)
 
     /// To be called on the thread, while it is one of them.
-    static func enter() { count.add(1, ordering: .sequentiallyConsistent) }
-    static func leave() { count.subtract(1, ordering: .sequentiallyConsistent) }
+    package static func enter() { count.add(1, ordering: .sequentiallyConsistent) }
+    package static func leave() { count.subtract(1, ordering: .sequentiallyConsistent) }
 
     /// The calling thread is the only other one. One that comes or goes just now counts as another.
     static var areAlone: Bool {

@@ -130,11 +130,12 @@ final class Watchdog: Sendable {
                 else { continue }
                 watched.isReported = true
                 var frames = unsafe [UnsafeMutableRawPointer?](repeating: nil, count: 40)
-                let count = unsafe swiftlet_backtrace_of_thread(watched.kernelID, &frames, CInt(frames.count))
+                var look = unsafe swiftlet_thread_look()
+                let count = unsafe swiftlet_backtrace_of_work(watched.kernelID, &frames, CInt(frames.count), &look)
                 unsafe blocked.append(
                     Blocked(
                         kernelID: watched.kernelID, nanoseconds: now - watched.since,
-                        frames: Array(frames.prefix(Int(count)))))
+                        systemCall: nameOfSystemCall(look.system_call), frames: Array(frames.prefix(Int(count)))))
             }
             return (blocked, isQuiet)
         }
@@ -147,16 +148,25 @@ final class Watchdog: Sendable {
     private struct Blocked {
         let kernelID: CInt
         let nanoseconds: UInt64
+        /// In which it stands, if it does not compute.
+        let systemCall: String?
         let frames: [UnsafeMutableRawPointer?]
     }
 
     private func describe(_ blocked: Blocked) -> Report {
         let lines = unsafe blocked.frames.map { unsafe "    " + describeAddress($0) }
+        let cause =
+            blocked.systemCall.map {
+                """
+                it is blocked in the system call \($0), which parks nobody. Use the library's own operation for it, \
+                move it to toThread { }, or let patchAll() make libc's calls park.
+                """
+            } ?? "something computes without waiting. Move it to toThread { }, or call yield() in it."
         return Report(
             .blockedLoop,
             """
-            the loop of thread \(blocked.kernelID) has not turned for \(blocked.nanoseconds / 1_000_000) ms: something blocks \
-            or computes without waiting. Move it to toThread { }, or call yield() in it. It is here:
+            the loop of thread \(blocked.kernelID) has not turned for \(blocked.nanoseconds / 1_000_000) ms: \(cause) \
+            It is here:
             \(lines.joined(separator: "\n"))
             """)
     }

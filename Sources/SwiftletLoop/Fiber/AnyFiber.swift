@@ -38,7 +38,8 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         @inline(__always) get { observed.load(ordering: .relaxed) }
         @inline(__always) set { observed.store(newValue, ordering: .relaxed) }
     }
-    final let line: UInt32
+    // Never changed: a variable has an address, by which inspection finds out where it lies.
+    @exclusivity(unchecked) private(set) final var line: UInt32
     /// Runs the body and keeps its result.
     final let start: (AnyFiber) -> Void
     @usableFromInline @exclusivity(unchecked) final var result = ErasedValue()
@@ -48,17 +49,18 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
     @exclusivity(unchecked) final var extras: FiberExtras?
     /// Its loop, without a reference: spawning would pay for counting.
     @usableFromInline final let loopPointer: UnsafeMutableRawPointer
-    private final let file: UnsafePointer<UInt8>
+    @exclusivity(unchecked) private final var file: UnsafePointer<UInt8>
     /// The number, on its loop, of the fiber that spawned it; 0 for none.
-    final let spawner: UInt64
+    @exclusivity(unchecked) private(set) final var spawner: UInt64
 
     @usableFromInline
     init(_ start: @escaping (AnyFiber) -> Void, loop: UnsafeMutableRawPointer, file: StaticString, line: UInt32) {
         self.start = start
         unsafe loopPointer = unsafe loop
-        self.line = line
+        unsafe self.line = line
         unsafe self.file = unsafe file.utf8Start
-        spawner = unsafe swiftlet_fiber_number(loop)
+        unsafe spawner = unsafe swiftlet_fiber_number(loop)
+        if unsafe swiftlet_is_traced(loop) { noteSpawn() }
     }
 
     deinit {
@@ -134,6 +136,27 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
 
     /// Where it was spawned, as `Module/File.swift:line`.
     public final var origin: String { unsafe "\(String(cString: file)):\(line)" }
+
+    @inline(never)
+    private final func noteSpawn() {
+        unsafe swiftlet_loop_note(
+            loop.core, UInt32(SWIFTLET_TRACE_SPAWN), Unmanaged.passUnretained(self).toOpaque(),
+            UInt64(UInt(bitPattern: file)), spawner, line)
+    }
+
+    /// Where what inspection reads lies in a fiber; see Inspection/FiberLayout.swift.
+    final func addressesForInspection() -> FiberLayout.Addresses {
+        func address<Property: ~Copyable>(_ property: borrowing Property) -> UnsafeRawPointer {
+            unsafe withUnsafePointer(to: property) { unsafe UnsafeRawPointer($0) }
+        }
+        return unsafe FiberLayout.Addresses(
+            state: address(publishedState), cancelled: address(cancelRequested),
+            file: withUnsafeMutablePointer(to: &file) { UnsafeRawPointer($0) },
+            line: withUnsafeMutablePointer(to: &line) { UnsafeRawPointer($0) },
+            spawner: withUnsafeMutablePointer(to: &spawner) { UnsafeRawPointer($0) },
+            joiners: withUnsafeMutablePointer(to: &joiners) { UnsafeRawPointer($0) },
+            extras: withUnsafeMutablePointer(to: &extras) { UnsafeRawPointer($0) })
+    }
 
     public final var description: String { "<Fiber \(name) \(state)>" }
 
@@ -230,6 +253,14 @@ final class FiberExtras {
     var threadName: String?
 
     deinit { unsafe nameBytes?.deallocate() }
+
+    /// See Inspection/FiberLayout.swift.
+    func addressesForInspection() -> FiberLayout.ExtrasAddresses {
+        unsafe FiberLayout.ExtrasAddresses(
+            name: withUnsafeMutablePointer(to: &nameBytes) { UnsafeRawPointer($0) },
+            membership: withUnsafeMutablePointer(to: &membership) { UnsafeRawPointer($0) },
+            isBackground: withUnsafeMutablePointer(to: &isBackground) { UnsafeRawPointer($0) })
+    }
 
     func setName(_ name: String) {
         self.name = name

@@ -57,11 +57,32 @@ extension EventLoop {
         }
         fiber.state = .running
         unsafe fiber.context = unsafe context
+        if unsafe core.pointee.trace != nil { unsafe noteStart(of: fiber, on: context) }
         fiber.start(fiber)
         fiber.finished()
+        unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_END), context, 0, 0, 0)
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
         unsafe context.pointee.owner = nil
         unsafe context.pointee.name = nil
+    }
+
+    /// With the first bytes of its name, which may be gone when it is read.
+    @inline(never)
+    private func noteStart(of fiber: AnyFiber, on context: ContextPointer) {
+        let address = unsafe UInt64(UInt(bitPattern: Unmanaged.passUnretained(fiber).toOpaque()))
+        unsafe swiftlet_loop_note(
+            core, UInt32(SWIFTLET_TRACE_START), context, address, context.pointee.number, 0)
+        guard let name = unsafe fiber.extras?.nameBytes else { return }
+        var words: (UInt64, UInt64, UInt64) = (0, 0, 0)
+        unsafe withUnsafeMutableBytes(of: &words) { words in
+            for index in words.indices {
+                let byte = unsafe name[index]
+                if byte == 0 { break }
+                unsafe words[index] = UInt8(bitPattern: byte)
+            }
+        }
+        unsafe swiftlet_loop_note(
+            core, UInt32(SWIFTLET_TRACE_NAME), UnsafeRawPointer(bitPattern: UInt(words.0)), words.1, words.2, 0)
     }
 
     @inline(never)

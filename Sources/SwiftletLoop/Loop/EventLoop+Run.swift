@@ -58,16 +58,23 @@ extension EventLoop {
         if unsafe EventLoop.running(on: thread) != nil {
             let loop = try EventLoop.current
             let before = Set(loop.liveFibers())
-            defer { loop.cancel(loop.liveFibers().filter { !before.contains($0) }) }
+            defer {
+                let left = loop.liveFibers().filter { !before.contains($0) }
+                loop.reportLeftFibers(left)
+                loop.cancel(left)
+                loop.reportOpenDescriptors()
+            }
             return try body(loop)
         }
         let loop = try EventLoop.current
         let isMainThread = swiftlet_thread_id() == swiftlet_process_id()
         if takesOver, isMainThread { try installAsGlobalExecutor() }
         let result = Result { try body(loop) }
+        loop.reportLeftFibers(loop.liveFibers())
         if executorMechanism == .defaultExecutor, isMainThread {
             unsafe loop.attachment?.loopEnds()
             loop.cancel(loop.liveFibers())  // it stays open: the runtime's executors refer to it
+            loop.reportOpenDescriptors()
         } else {
             try loop.close()
         }

@@ -119,6 +119,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
             Watchdog.shared.watch(made)
             ForeignHost.announcement
             ForkHandling.installed
+            Inspection.asEnvironmentAsks
             return made
         }
     }
@@ -201,6 +202,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         // Whoever posted was told that it would run, and may wait for it; who is refused finds every fiber ended.
         while unsafe !swiftlet_inbox_refuse_if_empty(inbox) { runLateMessages() }
         hasClosed.store(true, ordering: .relaxed)
+        reportOpenDescriptors()
         unsafe attachment?.loopCloses()
         unsafe attachment = nil
         Watchdog.shared.forget(self)

@@ -51,7 +51,9 @@ extension EventLoop {
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_TASK.rawValue)
         unsafe context.pointee.run &+= 1
         unsafe context.pointee.owner = unsafe job
+        unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_JOB), context, UInt64(UInt(bitPattern: job)), 0, 0)
         if isPlain { unsafe executors.runPlain(job) } else { unsafe executors.run(job) }
+        unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_JOB_END), context, 0, 0, 0)
         unsafe context.pointee.owner = nil
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
     }
@@ -61,7 +63,9 @@ extension EventLoop {
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_TASK.rawValue)
         unsafe context.pointee.run &+= 1
         unsafe context.pointee.is_isolated = true
+        unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_JOB), context, UInt64(UInt(bitPattern: job)), 0, 0)
         unsafe executors.runIsolated(job)
+        unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_JOB_END), context, 0, 0, 0)
         unsafe context.pointee.is_isolated = false
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
         // The held ones came before whatever is in the queue now, but that has waited too: they go to its end.
@@ -197,7 +201,9 @@ extension EventLoop {
         guard unsafe swiftlet_inbox_prepare_sleep(inbox) else { return }
         unsafe swiftlet_counter_set(&core.pointee.is_polling, 1)
         unsafe swiftlet_counter_add(&core.pointee.sleeps, 1)
+        unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_SLEEP), nil, 0, 0, 0)
         unsafe descriptors.poll(for: self, timeout: timeout)
+        unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_AWAKE), nil, 0, 0, 0)
         unsafe swiftlet_counter_set(&core.pointee.is_polling, 0)
         if swiftlet_watchdog_is_napping() { Watchdog.shared.loopAwakes() }
         unsafe swiftlet_inbox_end_sleep(inbox)

@@ -13,7 +13,7 @@ struct Guarded<State>: @unchecked Sendable {
 
     @inlinable
     init(_ state: State) {
-        let room = 16  // no state needs a coarser alignment
+        let room = guardedRoom
         let memory = UnsafeMutableRawPointer.allocate(
             byteCount: room + MemoryLayout<State>.size, alignment: room)
         unsafe spin = unsafe memory.bindMemory(to: SpinLock.self, capacity: 1)
@@ -28,6 +28,11 @@ struct Guarded<State>: @unchecked Sendable {
         unsafe storage.deinitialize(count: 1)
         unsafe spin.deinitialize(count: 1)
         unsafe UnsafeMutableRawPointer(spin).deallocate()
+    }
+
+    /// The state that belongs to a lock.
+    static func state(behind spin: UnsafeMutablePointer<SpinLock>) -> UnsafeMutablePointer<State> {
+        unsafe (UnsafeMutableRawPointer(spin) + guardedRoom).assumingMemoryBound(to: State.self)
     }
 
     /// Orders the locks of several.
@@ -55,3 +60,7 @@ struct Guarded<State>: @unchecked Sendable {
         return try unsafe body(&storage.pointee)
     }
 }
+
+/// From a lock to the state behind it: no state needs a coarser alignment.
+@inlinable
+var guardedRoom: Int { @inline(__always) get { 16 } }

@@ -37,6 +37,13 @@ package final class OffloadPool: @unchecked Sendable {
         unsafe mutex.deallocate()
     }
 
+    /// How much it has to do.
+    var depth: (threads: Int, idle: Int, queued: Int, capacity: Int) {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        return (state.threads, state.idle, state.queue.count - state.head, capacity)
+    }
+
     /// Around a fork, whose child has none of the threads, nor anybody who waits for what is queued.
     func prepareFork() { unsafe pthread_mutex_lock(mutex) }
 

@@ -24,7 +24,7 @@ func waitInLine(
     if deadline == nil, !isShielded, let thread = unsafe swiftlet_thread_if_made(),
         let core = unsafe thread.pointee.core
     {
-        let wait = unsafe swiftlet_wait_begin_in_fiber(thread, kind.rawValue)
+        let wait = unsafe swiftlet_wait_begin_in_fiber(thread, kind.rawValue, lock)
         if let context = unsafe wait.context {
             unsafe node.pointee.token = unsafe WaitToken(wait)
             enqueue()
@@ -51,6 +51,7 @@ func waitInLineWithLimits(
 ) throws -> Bool {
     let pending = try unsafe PendingWait(kind, on: currentThread(), until: deadline, isShielded: isShielded)
     unsafe node.pointee.token = pending.token
+    unsafe pending.token.wait.context?.pointee.wait_object = UnsafeMutableRawPointer(lock)
     unsafe lock.pointee.lock()
     if attempt() {
         unsafe lock.pointee.unlock()

@@ -1,3 +1,4 @@
+import CSwiftlet
 import SwiftletCoroutines
 
 /// A region that cannot end before the fibers and tasks spawned in it: what `withSpawnScope` hands to its body.
@@ -34,8 +35,9 @@ public final class SpawnScope: @unchecked Sendable {
     let cancelScope: CancelScope
     private let timer: ScopeTimer?
     private let state = Locked(State())
-    private let file: StaticString
-    private let line: UInt32
+    // Never changed; see Inspection/FiberLayout.swift.
+    private var file: StaticString
+    private var line: UInt32
 
     init(_ loop: EventLoop, deadline: Deadline?, file: StaticString, line: UInt32) {
         self.loop = loop
@@ -50,6 +52,14 @@ public final class SpawnScope: @unchecked Sendable {
 
     /// Where it was opened, as `Module/File.swift:line`.
     public var origin: String { "\(file):\(line)" }
+
+    /// Where inspection finds the two words of its origin.
+    func addressesForInspection() -> (file: UnsafeRawPointer, line: UnsafeRawPointer) {
+        unsafe (
+            withUnsafeMutablePointer(to: &file) { UnsafeRawPointer($0) },
+            withUnsafeMutablePointer(to: &line) { UnsafeRawPointer($0) }
+        )
+    }
 
     /// How many children run or are about to; an `async` body counts as one.
     public var childCount: Int { state.withLock { $0.children.count } }
@@ -127,6 +137,7 @@ public final class SpawnScope: @unchecked Sendable {
         while childCount > 0 {
             defer { state.withLock { $0.opener = nil } }
             let outcome = try park(.children, isShielded: isShielded) { token in
+                unsafe token.wait.context?.pointee.wait_object = unsafe Unmanaged.passUnretained(self).toOpaque()
                 let isLate = state.withLock { state in
                     if !state.children.isEmpty { state.opener = { token.wake() } }
                     return state.children.isEmpty

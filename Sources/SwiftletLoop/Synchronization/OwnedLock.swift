@@ -122,6 +122,17 @@ public class OwnedLock: @unchecked Sendable {
         elsewhere?.wake()
     }
 
+    /// Who holds the lock that a stack waits for; on that stack's loop. `Flow.nobody` if it has just been released.
+    ///
+    /// - Parameter address: of the lock's state, as the wait has noted it; the waiting stack holds the lock.
+    static func owner(at address: UnsafeMutableRawPointer) -> Flow {
+        let spin = unsafe address.assumingMemoryBound(to: SpinLock.self)
+        let state = unsafe Guarded<State>.state(behind: spin)
+        unsafe spin.pointee.lock()
+        defer { unsafe spin.pointee.unlock() }
+        return unsafe state.pointee.depth > 0 ? state.pointee.owner : .nobody
+    }
+
     // MARK: For conditions
 
     final var isHeldByCaller: Bool {

@@ -75,6 +75,24 @@ struct SleepTable {
         capacity = wanted
     }
 
+    /// The tasks that sleep, by the orders of their timers, as another thread finds them: see Inspection/InspectionReader.swift.
+    ///
+    /// - Parameter address: of the table.
+    static func peekTasks(at address: UInt) -> [(order: UInt64, task: UInt)] {
+        guard let slots = unsafe peek(address + UInt(MemoryLayout<SleepTable>.offset(of: \.slots)!), as: UInt.self),
+            slots != 0,
+            let count = peek(address + UInt(MemoryLayout<SleepTable>.offset(of: \.count)!), as: Int.self), count > 0
+        else { return [] }
+        let words = MemoryLayout<Slot>.stride / 8
+        guard let content = peekArray(slots, count: count * words, of: UInt64.self) else { return [] }
+        let place = unsafe MemoryLayout<Slot>.offset(of: \.continuation)! / 8
+        return (0..<count).compactMap { slot in
+            // Of a task the continuation holds the address, and nothing of none.
+            let task = content[slot * words + place]
+            return task == 0 ? nil : (content[slot * words], UInt(task))
+        }
+    }
+
     /// Frees the memory; tasks that still sleep stay suspended.
     mutating func destroy() {
         unsafe swiftlet_array_resize(slots, capacity * MemoryLayout<Slot>.stride, 0)

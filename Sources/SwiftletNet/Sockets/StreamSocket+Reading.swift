@@ -21,4 +21,10 @@ extension StreamSocket {
     public final func waitForInput(until deadline: Deadline? = nil) throws {
         try descriptor.waitForInput(until: deadline, timeout: readTimeout, peer: peerName)
     }
+
+    /// Waits for the next byte, which stays where it is; `nil` at the end of the stream. Not for plain threads.
+    package final func peek(until deadline: Deadline?) throws -> UInt8? {
+        try waitForInput(until: deadline)
+        return UInt8(exactly: swiftlet_socket_peek(descriptor.number))
+    }
 }

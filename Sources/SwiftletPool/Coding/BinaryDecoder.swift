@@ -4,16 +4,16 @@ import Glibc
 ///
 /// The bytes must stay as they are while it is used. A container is good until the value that it was opened for has been
 /// read.
-final class BinaryDecoder: Decoder {
+final class BinaryDecoder {
     private let bytes: UnsafeRawBufferPointer
     /// Where the next value begins.
     var position: Int
-    fileprivate var frames: [ContainerFrame] = []
+    var frames: [ContainerFrame] = []
     private var serial = 0
     /// Where the value begins that is being read.
-    private var valueStart = 0
+    private(set) var valueStart = 0
 
-    fileprivate struct ContainerFrame {
+    struct ContainerFrame {
         let serial: Int
         let start: Int
         let end: Int
@@ -27,9 +27,6 @@ final class BinaryDecoder: Decoder {
         self.position = position
     }
 
-    var codingPath: [any CodingKey] { [] }
-    var userInfo: [CodingUserInfoKey: Any] { [:] }
-
     /// Reads the next value; if that fails, the one behind it can still be read.
     func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
         let start = position
@@ -38,7 +35,7 @@ final class BinaryDecoder: Decoder {
     }
 
     @inline(__always)
-    fileprivate func read<Value: Decodable>(_ type: Value.Type, at start: Int) throws -> Value {
+    func read<Value: Decodable>(_ type: Value.Type, at start: Int) throws -> Value {
         if let kind = PackedElement.ofArray(type), tag(at: start) == .packed {
             return try readPacked(type, kind, at: start)
         }
@@ -83,7 +80,7 @@ final class BinaryDecoder: Decoder {
     }
 
     @inline(__always)
-    fileprivate func tag(at offset: Int) -> ValueTag? {
+    func tag(at offset: Int) -> ValueTag? {
         offset < bytes.count ? ValueTag(rawValue: bytes[offset]) : nil
     }
 
@@ -114,7 +111,7 @@ final class BinaryDecoder: Decoder {
         return length
     }
 
-    fileprivate func text(at offset: inout Int) throws -> UnsafeRawBufferPointer {
+    func text(at offset: inout Int) throws -> UnsafeRawBufferPointer {
         let length = try length(at: &offset)
         defer { offset += length }
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length])
@@ -148,9 +145,9 @@ final class BinaryDecoder: Decoder {
         return tag(at: offset) == .null ? .valueNotFound(type, context) : .typeMismatch(type, context)
     }
 
-    fileprivate func isNull(at offset: Int) -> Bool { tag(at: offset) == .null }
+    func isNull(at offset: Int) -> Bool { tag(at: offset) == .null }
 
-    fileprivate func bool(at offset: Int) throws -> Bool {
+    func bool(at offset: Int) throws -> Bool {
         switch tag(at: offset) {
         case .yes: return true
         case .no: return false
@@ -158,7 +155,7 @@ final class BinaryDecoder: Decoder {
         }
     }
 
-    fileprivate func string(at offset: Int) throws -> String {
+    func string(at offset: Int) throws -> String {
         guard tag(at: offset) == .text else { throw mismatch(String.self, at: offset) }
         var offset = offset + 1
         let utf8 = try text(at: &offset)
@@ -166,18 +163,18 @@ final class BinaryDecoder: Decoder {
         return text
     }
 
-    fileprivate func double(at offset: Int) throws -> Double {
+    func double(at offset: Int) throws -> Double {
         guard tag(at: offset) == .double else { throw mismatch(Double.self, at: offset) }
         return try fixed(Double.self, at: offset + 1)
     }
 
-    fileprivate func float(at offset: Int) throws -> Float {
+    func float(at offset: Int) throws -> Float {
         guard tag(at: offset) == .single else { throw mismatch(Float.self, at: offset) }
         return try fixed(Float.self, at: offset + 1)
     }
 
     @inline(__always)
-    fileprivate func number<Number: FixedWidthInteger>(_ type: Number.Type, at start: Int) throws -> Number {
+    func number<Number: FixedWidthInteger>(_ type: Number.Type, at start: Int) throws -> Number {
         var offset = start + 1
         let number: Number?
         switch tag(at: start) {
@@ -240,7 +237,7 @@ final class BinaryDecoder: Decoder {
 
     // MARK: Containers
 
-    fileprivate func open(_ wanted: ValueTag, at start: Int) throws -> DecodingPlace {
+    func open(_ wanted: ValueTag, at start: Int) throws -> DecodingPlace {
         guard tag(at: start) == wanted else {
             throw mismatch(wanted == .keyed ? [String: Int].self as Any.Type : [Int].self, at: start)
         }
@@ -256,7 +253,7 @@ final class BinaryDecoder: Decoder {
     }
 
     /// Where the value of a key begins; `nil` if there is none. Keys are mostly asked for in the order they were written in.
-    fileprivate func find(_ key: some CodingKey, in place: DecodingPlace) throws -> Int? {
+    func find(_ key: some CodingKey, in place: DecodingPlace) throws -> Int? {
         let frame = try check(place)
         var name = key.stringValue
         return try name.withUTF8 { name in
@@ -276,18 +273,18 @@ final class BinaryDecoder: Decoder {
         return nil
     }
 
-    fileprivate func passed(_ start: Int, in place: DecodingPlace) throws {
+    func passed(_ start: Int, in place: DecodingPlace) throws {
         frames[place.index].cursor = try end(ofValueAt: start)
     }
 
-    fileprivate func check(_ place: DecodingPlace) throws -> ContainerFrame {
+    func check(_ place: DecodingPlace) throws -> ContainerFrame {
         guard place.index < frames.count, frames[place.index].serial == place.serial else {
             throw Self.corrupted("a container is used after its value was read")
         }
         return frames[place.index]
     }
 
-    fileprivate func keys(in place: DecodingPlace) -> [String] {
+    func keys(in place: DecodingPlace) -> [String] {
         guard let frame = try? check(place) else { return [] }
         var keys: [String] = []
         var offset = frame.start
@@ -297,204 +294,11 @@ final class BinaryDecoder: Decoder {
         }
         return keys
     }
-
-    func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
-        KeyedDecodingContainer(KeyedReader(place: try open(.keyed, at: valueStart)))
-    }
-
-    func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
-        UnkeyedReader(place: try open(.unkeyed, at: valueStart))
-    }
-
-    func singleValueContainer() throws -> any SingleValueDecodingContainer {
-        SingleReader(decoder: self, at: valueStart)
-    }
 }
 
-// MARK: -
-
 /// A container that is being read.
-private struct DecodingPlace {
+struct DecodingPlace {
     let decoder: BinaryDecoder
     let index: Int
     let serial: Int
-}
-
-private struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
-    let place: DecodingPlace
-    var codingPath: [any CodingKey] { [] }
-
-    var allKeys: [Key] { place.decoder.keys(in: place).compactMap { Key(stringValue: $0) } }
-    func contains(_ key: Key) -> Bool { (try? place.decoder.find(key, in: place)) != nil }
-
-    @inline(__always)
-    private func value<Value>(_ key: some CodingKey, _ read: (BinaryDecoder, Int) throws -> Value) throws -> Value {
-        guard let start = try place.decoder.find(key, in: place) else {
-            throw DecodingError.keyNotFound(
-                key, DecodingError.Context(codingPath: [], debugDescription: "there is no \(key.stringValue)"))
-        }
-        let value = try read(place.decoder, start)
-        try place.decoder.passed(start, in: place)
-        return value
-    }
-
-    func decodeNil(forKey key: Key) throws -> Bool {
-        guard let start = try place.decoder.find(key, in: place) else { return true }
-        return place.decoder.isNull(at: start)
-    }
-
-    func decode(_: Bool.Type, forKey key: Key) throws -> Bool { try value(key) { try $0.bool(at: $1) } }
-    func decode(_: String.Type, forKey key: Key) throws -> String { try value(key) { try $0.string(at: $1) } }
-    func decode(_: Double.Type, forKey key: Key) throws -> Double { try value(key) { try $0.double(at: $1) } }
-    func decode(_: Float.Type, forKey key: Key) throws -> Float { try value(key) { try $0.float(at: $1) } }
-    func decode(_ type: Int.Type, forKey key: Key) throws -> Int { try number(type, key) }
-    func decode(_ type: Int8.Type, forKey key: Key) throws -> Int8 { try number(type, key) }
-    func decode(_ type: Int16.Type, forKey key: Key) throws -> Int16 { try number(type, key) }
-    func decode(_ type: Int32.Type, forKey key: Key) throws -> Int32 { try number(type, key) }
-    func decode(_ type: Int64.Type, forKey key: Key) throws -> Int64 { try number(type, key) }
-    func decode(_ type: Int128.Type, forKey key: Key) throws -> Int128 { try number(type, key) }
-    func decode(_ type: UInt.Type, forKey key: Key) throws -> UInt { try number(type, key) }
-    func decode(_ type: UInt8.Type, forKey key: Key) throws -> UInt8 { try number(type, key) }
-    func decode(_ type: UInt16.Type, forKey key: Key) throws -> UInt16 { try number(type, key) }
-    func decode(_ type: UInt32.Type, forKey key: Key) throws -> UInt32 { try number(type, key) }
-    func decode(_ type: UInt64.Type, forKey key: Key) throws -> UInt64 { try number(type, key) }
-    func decode(_ type: UInt128.Type, forKey key: Key) throws -> UInt128 { try number(type, key) }
-
-    @inline(__always)
-    private func number<Number: FixedWidthInteger>(_ type: Number.Type, _ key: Key) throws -> Number {
-        try value(key) { try $0.number(type, at: $1) }
-    }
-
-    func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value {
-        try value(key) { try $0.read(type, at: $1) }
-    }
-
-    func nestedContainer<NestedKey: CodingKey>(
-        keyedBy type: NestedKey.Type, forKey key: Key
-    ) throws -> KeyedDecodingContainer<NestedKey> {
-        try value(key) { KeyedDecodingContainer(KeyedReader<NestedKey>(place: try $0.open(.keyed, at: $1))) }
-    }
-
-    func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer {
-        try value(key) { UnkeyedReader(place: try $0.open(.unkeyed, at: $1)) }
-    }
-
-    func superDecoder() throws -> any Decoder { try value(SuperKey()) { NestedDecoder(decoder: $0, start: $1) } }
-    func superDecoder(forKey key: Key) throws -> any Decoder {
-        try value(key) { NestedDecoder(decoder: $0, start: $1) }
-    }
-}
-
-private struct UnkeyedReader: UnkeyedDecodingContainer {
-    let place: DecodingPlace
-    private(set) var currentIndex = 0
-    private let size: Int
-    var codingPath: [any CodingKey] { [] }
-
-    init(place: DecodingPlace) {
-        self.place = place
-        size = place.decoder.frames[place.index].count
-    }
-
-    var count: Int? { size }
-    var isAtEnd: Bool { currentIndex >= size }
-
-    @inline(__always)
-    private mutating func value<Value>(_ read: (BinaryDecoder, Int) throws -> Value) throws -> Value {
-        let start = try place.decoder.check(place).cursor
-        guard !isAtEnd else {
-            throw DecodingError.valueNotFound(
-                Value.self, DecodingError.Context(codingPath: [], debugDescription: "there are only \(size) elements"))
-        }
-        let value = try read(place.decoder, start)
-        try place.decoder.passed(start, in: place)
-        currentIndex += 1
-        return value
-    }
-
-    mutating func decodeNil() throws -> Bool {
-        let start = try place.decoder.check(place).cursor
-        guard !isAtEnd, place.decoder.isNull(at: start) else { return false }
-        return try value { _, _ in true }
-    }
-
-    mutating func decode(_: Bool.Type) throws -> Bool { try value { try $0.bool(at: $1) } }
-    mutating func decode(_: String.Type) throws -> String { try value { try $0.string(at: $1) } }
-    mutating func decode(_: Double.Type) throws -> Double { try value { try $0.double(at: $1) } }
-    mutating func decode(_: Float.Type) throws -> Float { try value { try $0.float(at: $1) } }
-    mutating func decode(_ type: Int.Type) throws -> Int { try value { try $0.number(type, at: $1) } }
-    mutating func decode(_ type: Int8.Type) throws -> Int8 { try value { try $0.number(type, at: $1) } }
-    mutating func decode(_ type: Int16.Type) throws -> Int16 { try value { try $0.number(type, at: $1) } }
-    mutating func decode(_ type: Int32.Type) throws -> Int32 { try value { try $0.number(type, at: $1) } }
-    mutating func decode(_ type: Int64.Type) throws -> Int64 { try value { try $0.number(type, at: $1) } }
-    mutating func decode(_ type: Int128.Type) throws -> Int128 { try value { try $0.number(type, at: $1) } }
-    mutating func decode(_ type: UInt.Type) throws -> UInt { try value { try $0.number(type, at: $1) } }
-    mutating func decode(_ type: UInt8.Type) throws -> UInt8 { try value { try $0.number(type, at: $1) } }
-    mutating func decode(_ type: UInt16.Type) throws -> UInt16 { try value { try $0.number(type, at: $1) } }
-    mutating func decode(_ type: UInt32.Type) throws -> UInt32 { try value { try $0.number(type, at: $1) } }
-    mutating func decode(_ type: UInt64.Type) throws -> UInt64 { try value { try $0.number(type, at: $1) } }
-    mutating func decode(_ type: UInt128.Type) throws -> UInt128 { try value { try $0.number(type, at: $1) } }
-    mutating func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
-        try value { try $0.read(type, at: $1) }
-    }
-
-    mutating func nestedContainer<NestedKey: CodingKey>(
-        keyedBy type: NestedKey.Type
-    ) throws -> KeyedDecodingContainer<NestedKey> {
-        try value { KeyedDecodingContainer(KeyedReader<NestedKey>(place: try $0.open(.keyed, at: $1))) }
-    }
-
-    mutating func nestedUnkeyedContainer() throws -> any UnkeyedDecodingContainer {
-        try value { UnkeyedReader(place: try $0.open(.unkeyed, at: $1)) }
-    }
-
-    mutating func superDecoder() throws -> any Decoder { try value { NestedDecoder(decoder: $0, start: $1) } }
-}
-
-private struct SingleReader: SingleValueDecodingContainer {
-    let decoder: BinaryDecoder
-    let start: Int
-    var codingPath: [any CodingKey] { [] }
-
-    init(decoder: BinaryDecoder, at start: Int) {
-        self.decoder = decoder
-        self.start = start
-    }
-
-    func decodeNil() -> Bool { decoder.isNull(at: start) }
-    func decode(_: Bool.Type) throws -> Bool { try decoder.bool(at: start) }
-    func decode(_: String.Type) throws -> String { try decoder.string(at: start) }
-    func decode(_: Double.Type) throws -> Double { try decoder.double(at: start) }
-    func decode(_: Float.Type) throws -> Float { try decoder.float(at: start) }
-    func decode(_ type: Int.Type) throws -> Int { try decoder.number(type, at: start) }
-    func decode(_ type: Int8.Type) throws -> Int8 { try decoder.number(type, at: start) }
-    func decode(_ type: Int16.Type) throws -> Int16 { try decoder.number(type, at: start) }
-    func decode(_ type: Int32.Type) throws -> Int32 { try decoder.number(type, at: start) }
-    func decode(_ type: Int64.Type) throws -> Int64 { try decoder.number(type, at: start) }
-    func decode(_ type: Int128.Type) throws -> Int128 { try decoder.number(type, at: start) }
-    func decode(_ type: UInt.Type) throws -> UInt { try decoder.number(type, at: start) }
-    func decode(_ type: UInt8.Type) throws -> UInt8 { try decoder.number(type, at: start) }
-    func decode(_ type: UInt16.Type) throws -> UInt16 { try decoder.number(type, at: start) }
-    func decode(_ type: UInt32.Type) throws -> UInt32 { try decoder.number(type, at: start) }
-    func decode(_ type: UInt64.Type) throws -> UInt64 { try decoder.number(type, at: start) }
-    func decode(_ type: UInt128.Type) throws -> UInt128 { try decoder.number(type, at: start) }
-    func decode<Value: Decodable>(_ type: Value.Type) throws -> Value { try decoder.read(type, at: start) }
-}
-
-/// For a superclass that is read from a container of its own.
-private struct NestedDecoder: Decoder {
-    let decoder: BinaryDecoder
-    let start: Int
-    var codingPath: [any CodingKey] { [] }
-    var userInfo: [CodingUserInfoKey: Any] { [:] }
-
-    func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
-        KeyedDecodingContainer(KeyedReader(place: try decoder.open(.keyed, at: start)))
-    }
-
-    func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
-        UnkeyedReader(place: try decoder.open(.unkeyed, at: start))
-    }
-
-    func singleValueContainer() throws -> any SingleValueDecodingContainer { SingleReader(decoder: decoder, at: start) }
 }

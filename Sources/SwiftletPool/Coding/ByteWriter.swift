@@ -3,13 +3,24 @@ final class ByteWriter {
     private(set) var start: UnsafeMutableRawPointer
     private var capacity: Int
     private(set) var count = 0
+    private let sharedFrom: Int
+    /// What the bytes lie in, if others can be given it.
+    private(set) var memory: SharedMemory?
 
     init(capacity: Int = 256) {
         self.capacity = capacity
         start = .allocate(byteCount: capacity, alignment: 16)
+        sharedFrom = .max
     }
 
-    deinit { start.deallocate() }
+    /// - Parameter sharedFrom: with so many bytes they are written into memory that other processes can be given.
+    init(sharedFrom: Int) {
+        capacity = 256
+        start = .allocate(byteCount: capacity, alignment: 16)
+        self.sharedFrom = sharedFrom
+    }
+
+    deinit { if memory == nil { start.deallocate() } }
 
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
 
@@ -26,11 +37,14 @@ final class ByteWriter {
     @inline(never)
     private func grow(by size: Int) {
         let larger = max(capacity * 2, count + size)
-        let new = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
+        // Without descriptors or memory for it, memory of this process does as well.
+        let shared = larger >= sharedFrom ? SharedMemory(atLeast: larger) : nil
+        let new = shared?.start ?? .allocate(byteCount: larger, alignment: 16)
         new.copyMemory(from: start, byteCount: count)
-        start.deallocate()
+        if memory == nil { start.deallocate() }
         start = new
-        capacity = larger
+        capacity = shared?.capacity ?? larger
+        memory = shared
     }
 
     /// Drops what lies behind.

@@ -9,10 +9,14 @@ struct CallBuilder<Job: PoolJob> {
     private(set) var count = 0
 
     /// - Parameter deadline: travels with the call, as do the values of `CallContext` that are bound here.
-    init(_ type: Job.Type, deadline: Deadline?, values: [String: String] = CallContext.values) {
-        encoder = BinaryEncoder()
+    init(
+        _ type: Job.Type, for engine: any CallEngine, deadline: Deadline?,
+        values: [String: String] = CallContext.values
+    ) {
+        // Workers of another build may be on another machine.
+        encoder = BinaryEncoder(ByteWriter(sharedFrom: engine.sharesBuild ? SharedMemory.smallest : .max))
         self.deadline = deadline
-        flags = isPlain(type) ? .plain : []
+        flags = engine.sharesBuild && isPlain(type) ? .plain : []
         if deadline != nil || !values.isEmpty {
             flags.insert(.enveloped)
             // Numbers and texts can always be encoded.
@@ -60,7 +64,8 @@ struct CallBuilder<Job: PoolJob> {
     func call(answer: @escaping (PoolCall.Outcome) -> Void) -> PoolCall {
         encoder.writer.replace(at: countAt, with: UInt32(count))
         return PoolCall(
-            Job.self, Payload(encoder.writer), flags, count: count, deadline: deadline, answer: answer)
+            Job.self, Payload(encoder.writer), jobsStart: countAt, flags, count: count, deadline: deadline,
+            answer: answer)
     }
 }
 

@@ -10,7 +10,7 @@ import SwiftletLoop
 ///
 /// Each call is answered once: by its worker, by its own deadline or cancellation, by the death of its worker, or by the
 /// end of the pool.
-final class PoolEngine: @unchecked Sendable {
+final class PoolEngine: CallEngine, @unchecked Sendable {
     enum State {
         case open
         case closed
@@ -80,17 +80,10 @@ final class PoolEngine: @unchecked Sendable {
         scheduler = options.scheduler
     }
 
-    /// Runs the body on the pool's loop: at once if the caller is there.
-    ///
-    /// - Returns: false when the loop is closed; the body is never run then.
-    @discardableResult
-    func enter(_ body: @escaping @Sendable () -> Void) -> Bool {
-        if loop.isCurrent {
-            body()
-            return true
-        }
-        return loop.perform(body)
-    }
+    var slots: Int { options.processes * options.childConcurrency }
+    var sharesBuild: Bool { true }
+
+    func chunkSize(_ rule: ChunkRule, jobs: Int) -> Int { rule.size(jobs: jobs, processes: options.processes) }
 
     func start() {
         for _ in 0..<options.processes { startWorker() }

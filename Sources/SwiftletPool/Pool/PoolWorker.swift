@@ -202,11 +202,9 @@ final class PoolWorker: @unchecked Sendable {
 
     private func answered(_ frame: Frame, _ payload: Received) throws {
         cancelled.removeValue(forKey: frame.call)?.cancel()
-        guard let call = running.removeValue(forKey: frame.call) else { return payload.discard() }
+        guard let call = running.removeValue(forKey: frame.call) else { return }
         call.worker = nil
-        if call.isAnswered {
-            payload.discard()
-        } else {
+        if !call.isAnswered {
             do {
                 try payload.withBytes { call.finish(.output(frame.flags, $0)) }
             } catch {

@@ -54,7 +54,7 @@ final class PoolMap<Job: PoolJob>: @unchecked Sendable {
         var underway: [ObjectIdentifier: PoolCall] = [:]
     }
 
-    private let engine: PoolEngine
+    private let engine: any CallEngine
     private let isOrdered: Bool
     private let stopsAtFailure: Bool
     private let state = Locked(State())
@@ -63,18 +63,17 @@ final class PoolMap<Job: PoolJob>: @unchecked Sendable {
     private let changed = Event()
 
     init(
-        _ pool: ProcessPool, _ jobs: JobSource<Job>, chunk: Int, lookAhead: Int?, isOrdered: Bool,
+        _ engine: any CallEngine, _ jobs: JobSource<Job>, chunk: Int, lookAhead: Int?, isOrdered: Bool,
         stopsAtFailure: Bool, timeout: Duration?
     ) {
-        engine = pool.engine
+        self.engine = engine
         self.isOrdered = isOrdered
         self.stopsAtFailure = stopsAtFailure
         // Each worker has its next chunks ready when it is done with these.
-        let slots = engine.options.processes * engine.options.childConcurrency
-        room = Semaphore(max(1, lookAhead.map { $0 / chunk } ?? slots * 2))
+        room = Semaphore(max(1, lookAhead.map { $0 / chunk } ?? engine.slots * 2))
         let values = CallContext.values
         let deadline = timeout.map { Deadline.after($0) }
-        let entered = engine.enter { [self, engine] in
+        let entered = engine.enter { [self] in
             engine.loop.spawn(name: "input of a pool's map") { [self] in
                 do {
                     try take(jobs, chunk, deadline, values)
@@ -98,6 +97,8 @@ final class PoolMap<Job: PoolJob>: @unchecked Sendable {
             if state.withLock({ $0.isCancelled || stopsAtFailure && $0.hasFailed }) { return }
             let batch = jobs.take(size)
             if batch.isEmpty { return }
+            // Where there is room for thousands, others shall have their turns meanwhile.
+            if first / size % 64 == 63 { try yield() }
             first = try send(batch[...], at: first, deadline, values)
         }
     }
@@ -106,7 +107,7 @@ final class PoolMap<Job: PoolJob>: @unchecked Sendable {
     private func send(
         _ jobs: ArraySlice<Job>, at first: Int, _ deadline: Deadline?, _ values: [String: String]
     ) throws -> Int {
-        var builder = CallBuilder(Job.self, deadline: deadline, values: values)
+        var builder = CallBuilder(Job.self, for: engine, deadline: deadline, values: values)
         guard let (bad, error) = builder.add(jobs) else {
             try submit(builder, at: first)
             return first + jobs.count

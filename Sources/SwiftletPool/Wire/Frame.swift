@@ -2,6 +2,7 @@
 //
 // Pool to worker: begin (once), then call and cancel, at last finish.
 // Worker to pool: hello (once), ready or startFailed (once), then answer and heard.
+// Both: returned, for memory that the other side has lent.
 
 /// What a frame says.
 enum FrameKind: UInt8 {
@@ -23,24 +24,28 @@ enum FrameKind: UInt8 {
     case heard
     /// No more calls will come.
     case finish
+    /// Nobody uses the memory any more that came with this number.
+    case returned
 }
 
 /// What is special about a frame.
-struct FrameFlags: OptionSet {
-    let rawValue: UInt8
+package struct FrameFlags: OptionSet, Sendable {
+    package let rawValue: UInt8
+
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// More of the same payload follows in a later frame of the same call.
     static let more = FrameFlags(rawValue: 1)
-    /// The payload is a length; the bytes lie in the memory whose descriptor came along.
+    /// The payload is a `SharedPayload`; the bytes lie in the memory whose descriptor came along.
     static let shared = FrameFlags(rawValue: 2)
     /// Call: a `CallEnvelope` comes before the jobs.
-    static let enveloped = FrameFlags(rawValue: 4)
+    package static let enveloped = FrameFlags(rawValue: 4)
     /// Values of a plain type, as they lie in memory.
-    static let plain = FrameFlags(rawValue: 8)
+    package static let plain = FrameFlags(rawValue: 8)
     /// Answer: each job has its outcome in front; else all have succeeded.
-    static let mixed = FrameFlags(rawValue: 16)
+    package static let mixed = FrameFlags(rawValue: 16)
     /// Answer: nothing could be done with the call; the payload is one `RemoteError`.
-    static let failed = FrameFlags(rawValue: 32)
+    package static let failed = FrameFlags(rawValue: 32)
 }
 
 struct FrameHeader: BitwiseCopyable {
@@ -53,6 +58,12 @@ struct FrameHeader: BitwiseCopyable {
     var type: UInt16
     /// Which call; 0 for what belongs to none.
     var call: UInt64
+}
+
+/// What a frame says of the memory that comes with it.
+struct SharedPayload: BitwiseCopyable {
+    var size: UInt64
+    var number: UInt64
 }
 
 /// A frame without its payload.

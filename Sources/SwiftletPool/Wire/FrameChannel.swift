@@ -24,22 +24,25 @@ final class FrameChannel: @unchecked Sendable {
     private var large: [LargeFrame] = []
     private var willFlush = false
     private var isWriting = false
+    /// What the other side has been given and still uses.
+    private var lent: [UInt64: SharedMemory] = [:]
     private(set) var hasEnded = false
 
     private struct LargeFrame {
         let frame: Frame
         let payload: Payload
         var sent = 0
-        /// Of the memory that goes instead of the bytes.
-        var descriptor: CInt?
+        /// Goes instead of the bytes.
+        var memory: SharedMemory?
     }
 
     init(owning socket: CInt, loop: EventLoop) {
         descriptor = Descriptor(owning: socket)
         self.loop = loop
+        SharedMemory.socketOpened()
     }
 
-    deinit { for frame in large { if let descriptor = frame.descriptor { Glibc.close(descriptor) } } }
+    deinit { SharedMemory.socketClosed() }
 
     // MARK: Sending
 
@@ -63,9 +66,8 @@ final class FrameChannel: @unchecked Sendable {
         guard payload.bytes.count > Self.pieceSize else { return send(frame, payload.bytes) }
         var frame = LargeFrame(frame: frame, payload: payload)
         if payload.bytes.count >= sharedMemoryThreshold {
-            let memory = swiftlet_pool_share(payload.bytes.baseAddress, payload.bytes.count)
             // Without descriptors or memory for it the bytes go through the socket.
-            if memory >= 0 { frame.descriptor = memory }
+            frame.memory = payload.memory ?? SharedMemory(copying: payload.bytes)
         }
         large.append(frame)
         flushSoon()
@@ -125,8 +127,8 @@ final class FrameChannel: @unchecked Sendable {
             outgoing.truncate(to: 0)
             sent = 0
             guard !large.isEmpty else { return true }
-            if large[0].descriptor != nil {
-                guard try writeShared() else { return false }
+            if let memory = large[0].memory {
+                guard try write(memory) else { return false }
             } else {
                 appendPiece()
             }
@@ -145,12 +147,12 @@ final class FrameChannel: @unchecked Sendable {
         if end < bytes.count { large.append(next) }
     }
 
-    private func writeShared() throws -> Bool {
-        let next = large[0]
-        var frame = next.frame
+    private func write(_ memory: SharedMemory) throws -> Bool {
+        var frame = large[0].frame
         frame.flags.insert(.shared)
-        withUnsafeBytes(of: UInt64(next.payload.bytes.count)) { append(frame, $0) }
-        let count = swiftlet_pool_send(descriptor.number, outgoing.start, outgoing.count, next.descriptor!)
+        let shared = SharedPayload(size: UInt64(large[0].payload.bytes.count), number: memory.number)
+        withUnsafeBytes(of: shared) { append(frame, $0) }
+        let count = swiftlet_pool_send(descriptor.number, outgoing.start, outgoing.count, memory.descriptor)
         if count == -Int(EAGAIN) {
             outgoing.truncate(to: 0)
             return false
@@ -159,7 +161,7 @@ final class FrameChannel: @unchecked Sendable {
         // The descriptor went with the first byte.
         sent = count
         large.removeFirst()
-        Glibc.close(next.descriptor!)
+        lent[memory.number] = memory
         return true
     }
 
@@ -191,10 +193,12 @@ final class FrameChannel: @unchecked Sendable {
                     kind: kind, flags: FrameFlags(rawValue: header.flags), type: Int(header.type), call: header.call)
                 if frame.flags.contains(.shared) {
                     frame.flags.remove(.shared)
-                    guard !descriptors.isEmpty, payload.count == 8 else { throw WireError("shared memory is missing") }
-                    let memory = descriptors.removeFirst()
-                    let size = payload.loadUnaligned(as: UInt64.self)
-                    try take(frame, memory < 0 ? .lost : .shared(memory, size: Int(truncatingIfNeeded: size)))
+                    guard !descriptors.isEmpty, payload.count == MemoryLayout<SharedPayload>.size else {
+                        throw WireError("shared memory is missing")
+                    }
+                    try take(frame, received(descriptors.removeFirst(), payload.loadUnaligned(as: SharedPayload.self)))
+                } else if frame.kind == .returned {
+                    lent[frame.call] = nil
                 } else if frame.flags.contains(.more) {
                     let before = partial[frame.call] ?? ByteWriter(capacity: 4 * Self.pieceSize)
                     before.append(payload)
@@ -227,6 +231,21 @@ final class FrameChannel: @unchecked Sendable {
         }
     }
 
+    private func received(_ descriptor: CInt, _ shared: SharedPayload) -> Received {
+        let giveBack = { @Sendable [weak self] () -> Void in
+            guard let self else { return }
+            let frame = Frame(kind: .returned, call: shared.number)
+            if loop.isCurrent { return send(frame) }
+            // A loop that is closed has nobody to tell.
+            loop.perform { [weak self] in self?.send(frame) }
+        }
+        guard descriptor >= 0 else {
+            giveBack()
+            return .lost
+        }
+        return .lent(LentMemory(descriptor, size: Int(truncatingIfNeeded: shared.size), giveBack: giveBack))
+    }
+
     private func read(into room: UnsafeMutableRawBufferPointer, _ descriptors: inout [CInt]) throws -> Int {
         while true {
             try descriptor.waitUnlessReady(.reading)
@@ -257,6 +276,7 @@ final class FrameChannel: @unchecked Sendable {
     func close() {
         hasEnded = true
         descriptor.close()
+        lent = [:]
     }
 }
 
@@ -265,7 +285,7 @@ enum Received {
     /// Good during the call.
     case bytes(UnsafeRawBufferPointer)
     case whole(Payload)
-    case shared(CInt, size: Int)
+    case lent(LentMemory)
     /// This process had no descriptor left for the shared memory.
     case lost
 
@@ -274,7 +294,7 @@ enum Received {
         switch self {
         case .bytes(let bytes): return Payload(copying: bytes)
         case .whole(let payload): return payload
-        case .shared(let descriptor, let size): return try Payload(shared: descriptor, size: size)
+        case .lent(let memory): return try Payload(memory)
         case .lost:
             throw WireError("no descriptor is left for the shared memory of a payload; raise the limit (ulimit -n)")
         }
@@ -285,10 +305,5 @@ enum Received {
         if case .bytes(let bytes) = self { return try body(bytes) }
         let payload = try keep()
         return try withExtendedLifetime(payload) { try body(payload.bytes) }
-    }
-
-    /// Gives back what nobody wants.
-    func discard() {
-        if case .shared(let descriptor, _) = self { Glibc.close(descriptor) }
     }
 }

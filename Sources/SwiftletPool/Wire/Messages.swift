@@ -1,4 +1,5 @@
 import CSwiftletPool
+import SwiftletLoop
 
 /// A worker's first word.
 struct Hello: Codable {
@@ -29,10 +30,25 @@ struct Begin: Codable {
 }
 
 /// What comes before the jobs of a call that has more to say.
-struct CallEnvelope: Codable {
+package struct CallEnvelope: Codable {
     /// Until the deadline: the clocks of two processes need not agree.
-    let remaining: Duration?
-    let values: [String: String]
+    package let remaining: Duration?
+    package let values: [String: String]
+
+    /// Reads what a call's payload begins with.
+    ///
+    /// - Returns: it, and where the jobs begin.
+    package static func read(from payload: Payload) throws -> (CallEnvelope, jobsStart: Int) {
+        let decoder = BinaryDecoder(payload.bytes)
+        return (try decoder.decode(CallEnvelope.self), decoder.position)
+    }
+
+    /// Binds what travels with a call around its jobs.
+    package func bind<Value>(_ body: () async -> Value) async -> Value {
+        await CallContext.$values.withValue(values) {
+            await CallContext.$deadline.withValue(remaining.map { .after($0) }, operation: body)
+        }
+    }
 }
 
 /// An error on its way back.

@@ -1,19 +1,18 @@
-import CSwiftletPool
 import Glibc
 
 /// Bytes that came with a frame, or that will go with one, and that outlive it.
-final class Payload {
+package final class Payload: @unchecked Sendable {
     private enum Origin {
         case allocated
-        case shared
+        case lent(LentMemory)
         case written(ByteWriter)
     }
 
-    let bytes: UnsafeRawBufferPointer
+    package let bytes: UnsafeRawBufferPointer
     private let origin: Origin
 
     /// Copies the bytes.
-    init(copying source: UnsafeRawBufferPointer) {
+    package init(copying source: UnsafeRawBufferPointer) {
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 16)
         copy.copyMemory(from: source)
         bytes = UnsafeRawBufferPointer(copy)
@@ -26,19 +25,17 @@ final class Payload {
         origin = .written(writer)
     }
 
-    /// Takes over a descriptor of shared memory.
-    init(shared descriptor: CInt, size: Int) throws(WireError) {
-        guard let memory = swiftlet_pool_map(descriptor, size) else { throw .system("map shared memory", errno) }
-        bytes = UnsafeRawBufferPointer(start: memory, count: size)
-        origin = .shared
+    init(_ memory: LentMemory) throws(WireError) {
+        bytes = try memory.bytes()
+        origin = .lent(memory)
     }
 
-    deinit {
-        switch origin {
-        case .allocated: bytes.deallocate()
-        case .shared: swiftlet_pool_unmap(bytes.baseAddress, bytes.count)
-        case .written: break
-        }
+    deinit { if case .allocated = origin { bytes.deallocate() } }
+
+    /// What the bytes lie in, if others can be given it.
+    var memory: SharedMemory? {
+        guard case .written(let writer) = origin else { return nil }
+        return writer.memory
     }
 }
 

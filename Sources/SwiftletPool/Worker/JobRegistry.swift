@@ -2,13 +2,13 @@ import Glibc
 import SwiftletLoop
 
 /// A type of jobs, as a worker runs it.
-struct JobType: Sendable {
-    let name: String
-    let version: Int
+package struct JobType: Sendable {
+    package let name: String
+    package let version: Int
     /// Runs the jobs of one call, one after the other, and writes what comes of them. Never throws: each job has its outcome.
-    let run: @Sendable (JobInput, @escaping @Sendable (any Error, String) -> Void) async -> JobOutput
+    package let run: @Sendable (JobInput, @escaping @Sendable (any Error, String) -> Void) async -> JobOutput
 
-    init<Job: PoolJob>(_ type: Job.Type) {
+    package init<Job: PoolJob>(_ type: Job.Type) {
         name = Job.jobName
         version = Job.jobVersion
         run = { await runJobs(type, $0, $1) }
@@ -16,17 +16,29 @@ struct JobType: Sendable {
 }
 
 /// The jobs of one call, encoded.
-struct JobInput: @unchecked Sendable {
+package struct JobInput: @unchecked Sendable {
     let payload: Payload
     /// Where the jobs begin in it.
     let start: Int
     let isPlain: Bool
+    /// Outcomes of plain types may go as they lie in memory.
+    let sharesBuild: Bool
+
+    package init(payload: Payload, start: Int, isPlain: Bool, sharesBuild: Bool) {
+        self.payload = payload
+        self.start = start
+        self.isPlain = isPlain
+        self.sharesBuild = sharesBuild
+    }
 }
 
 /// Their outcomes, encoded.
-struct JobOutput: @unchecked Sendable {
+package struct JobOutput: @unchecked Sendable {
     let writer: ByteWriter
-    let flags: FrameFlags
+    package let flags: FrameFlags
+
+    /// To be asked for once.
+    package var payload: Payload { Payload(writer) }
 }
 
 /// A type whose values hold no references goes as it lies in memory: both sides are one build.
@@ -41,7 +53,7 @@ private func runJobs<Job: PoolJob>(
     _ type: Job.Type, _ input: JobInput, _ onError: @Sendable (any Error, String) -> Void
 ) async -> JobOutput {
     let reader = JobReader<Job>(input)
-    let outcomes = OutcomeWriter<Job.Output>()
+    let outcomes = OutcomeWriter<Job.Output>(sharesBuild: input.sharesBuild)
     while let job = reader.next() {
         switch job {
         case .failure(let error): outcomes.fail(RemoteError(kind: .undecodableArgument, error, process: getpid()))
@@ -106,11 +118,11 @@ private final class JobReader<Job: PoolJob> {
 
 /// Writes outcomes: only the values as long as there are no errors, which need a byte each to tell them apart.
 private final class OutcomeWriter<Output: Codable> {
-    private let encoder = BinaryEncoder()
+    private let encoder = BinaryEncoder(ByteWriter(sharedFrom: SharedMemory.smallest))
     private var flags: FrameFlags
     private var count = 0
 
-    init() { flags = isPlain(Output.self) ? .plain : [] }
+    init(sharesBuild: Bool) { flags = sharesBuild && isPlain(Output.self) ? .plain : [] }
 
     var output: JobOutput { JobOutput(writer: encoder.writer, flags: flags) }
 

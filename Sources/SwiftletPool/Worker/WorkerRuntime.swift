@@ -69,18 +69,15 @@ final class WorkerRuntime: @unchecked Sendable {
         guard frame.type < types.count else { throw WireError("the pool has asked for a job of no known type") }
         let type = types[frame.type]
         let input = JobInput(
-            payload: payload, start: decoder.position, isPlain: frame.flags.contains(.plain))
+            payload: payload, start: decoder.position, isPlain: frame.flags.contains(.plain),
+            sharesBuild: true)
         let call = frame.call
         let onError = onError
         // On the loop that this object belongs to.
         running[call] = loop.makeTask { [self] in
             let output =
                 if let context {
-                    await CallContext.$values.withValue(context.values) {
-                        await CallContext.$deadline.withValue(context.remaining.map { .after($0) }) {
-                            await type.run(input, onError)
-                        }
-                    }
+                    await context.bind { await type.run(input, onError) }
                 } else {
                     await type.run(input, onError)
                 }
@@ -139,7 +136,7 @@ final class WorkerRuntime: @unchecked Sendable {
         writer.fixed(1 as UInt32)
         setup.job.withUnsafeBytes { writer.append($0) }
         // Initializers are always encoded, also plain ones.
-        let input = JobInput(payload: Payload(writer), start: 0, isPlain: false)
+        let input = JobInput(payload: Payload(writer), start: 0, isPlain: false, sharesBuild: true)
         nonisolated(unsafe) let whenDone = whenDone
         let type = types[setup.type]
         let onError = onError

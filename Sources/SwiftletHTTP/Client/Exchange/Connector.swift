@@ -64,6 +64,12 @@ struct Connector {
             notify(.connected(stream.remoteAddress))
             return stream
         }
+        if let path = client.configuration.unixSocket {
+            notify(.connecting)
+            let connection = try UnixConnection.connect(to: path, timeout: deadline?.remaining)
+            notify(.connected(connection.remoteAddress))
+            return connection
+        }
         notify(.resolving(host: host))
         let addresses = try Resolver.addresses(of: host, port: port, until: deadline)
         notify(.resolved(addresses))

@@ -1,3 +1,4 @@
+import CSwiftlet
 import Swiftlet
 import SwiftletCoroutines
 import SwiftletLoop
@@ -44,6 +45,8 @@ final class ConnectionPool: Sendable {
     private let hostLimit: Int
     private let idleTimeout: Duration
     private let state = Locked(State())
+    /// Tells it from others.
+    private let number = swiftlet_number_next()
 
     init(limit: Int, hostLimit: Int?, idleTimeout: Duration) {
         self.limit = max(1, limit)
@@ -241,6 +244,20 @@ final class ConnectionPool: Sendable {
     }
 
     /// What it has done, and how it stands.
+    /// For inspection.
+    var metrics: [(String, String)] {
+        let counts = statistics
+        return [
+            (
+                "HTTP client \(number)",
+                """
+                \(counts.connectionsInUse) of \(limit) connections in use, \(counts.idleConnections) idle, \
+                \(counts.queueLength) requests queued; \(counts.requests) requests, \(counts.openedConnections) connections opened
+                """
+            )
+        ]
+    }
+
     var statistics: HTTPClientStatistics {
         state.withLock { state in
             var statistics = state.statistics

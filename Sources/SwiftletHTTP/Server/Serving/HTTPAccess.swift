@@ -2,13 +2,14 @@ import Glibc
 public import HTTPTypes
 public import Swiftlet
 
-/// A request that was answered, for an access log.
+/// A request that was answered, for an access log. What was refused before it was a whole request has no method, target
+/// and version.
 public struct HTTPAccess: Sendable, CustomStringConvertible {
     public let remoteAddress: SocketAddress
-    public let method: HTTPRequest.Method
+    public let method: HTTPRequest.Method?
     /// The path with the query, as it came.
-    public let target: String
-    public let version: HTTPVersion
+    public let target: String?
+    public let version: HTTPVersion?
     public let status: HTTPResponse.Status
     /// The length of the body.
     public let byteCount: Int
@@ -16,15 +17,22 @@ public struct HTTPAccess: Sendable, CustomStringConvertible {
     public let duration: Duration
 
     public var description: String {
-        "\(remoteAddress.host) \"\(method.rawValue) \(target)\" \(status.code) \(byteCount) \(duration.formatted)"
+        "\(remoteAddress.host) \"\(startLine ?? "-")\" \(status.code) \(byteCount) \(duration.formatted)"
     }
 
     /// A line of the Common Log Format, in which most tools read access logs, with the time of now in UTC.
     public var commonLogLine: String {
         // What is no printable ASCII has been refused by the parser, but a quotation mark may be there.
-        let target = target.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
-        return
-            "\(remoteAddress.host) - - [\(Self.now)] \"\(method.rawValue) \(target) \(version)\" \(status.code) \(byteCount)"
+        let request = startLine.map { line in
+            let line = line.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+            return version.map { "\(line) \($0)" } ?? line
+        }
+        return "\(remoteAddress.host) - - [\(Self.now)] \"\(request ?? "-")\" \(status.code) \(byteCount)"
+    }
+
+    private var startLine: String? {
+        guard let method, let target else { return nil }
+        return "\(method.rawValue) \(target)"
     }
 
     private static var now: String {

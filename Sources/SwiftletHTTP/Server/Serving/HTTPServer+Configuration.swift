@@ -1,4 +1,5 @@
 public import Swiftlet
+import SwiftletNet
 
 extension HTTPServer {
     /// How a server behaves. Every wait that a client can cause has a limit.
@@ -40,7 +41,7 @@ extension HTTPServer {
         public var goneClientCheck: Duration? = .seconds(5)
         /// How long `stop` waits for requests under way.
         public var grace = Duration.seconds(10)
-        /// Called for each response, on the loop that wrote it. It must not block.
+        /// Called for each response, on the loop that wrote it, refusals of what is no request included. It must not block.
         public var accessLog: (@Sendable (HTTPAccess) -> Void)?
 
         public init() {
@@ -51,6 +52,9 @@ extension HTTPServer {
         }
     }
 }
+
+/// A client speaks http to a port that expects TLS.
+struct SpokenInClear: Error {}
 
 extension HTTPServer.Configuration {
     /// Connections are encrypted.
@@ -63,11 +67,18 @@ extension HTTPServer.Configuration {
     }
 
     /// What is to be spoken on an accepted connection: itself, or TLS over it.
+    ///
+    /// - Throws: `SpokenInClear`, with nothing read; `TLSError`; `SocketError`; `CancellationError`.
     func secured(_ stream: any ByteStream) throws -> any ByteStream {
         #if TLS
             guard let tls else { return stream }
             stream.writeTimeout = writeTimeout
-            return try TLSStream.server(over: stream, configuration: tls, until: .after(headTimeout))
+            let limit = Deadline.after(headTimeout)
+            // HTTP begins with a letter; TLS with 22 (RFC 8446, 5.1).
+            if let first = try (stream as? StreamSocket)?.peek(until: limit), (0x41...0x5A).contains(first) {
+                throw SpokenInClear()
+            }
+            return try TLSStream.server(over: stream, configuration: tls, until: limit)
         #else
             stream
         #endif

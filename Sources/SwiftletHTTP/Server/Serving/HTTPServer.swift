@@ -155,6 +155,18 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
         }
     }
 
+    /// Waits until a server that was started has stopped; returns at once if it does not run.
+    ///
+    /// Cancellation: ends the wait; the server goes on.
+    /// - Throws: `SocketError` when accepting becomes impossible; `CancellationError`.
+    public func waitUntilStopped() throws { _ = try running.withLock { $0?.stopped }?.wait() }
+
+    /// Waits until a server that was started has stopped, from a task.
+    ///
+    /// Cancellation: ends the wait; the server goes on.
+    /// - Throws: `SocketError` when accepting becomes impossible; `CancellationError`.
+    public func waitUntilStopped() async throws { try await parkInTask { try self.waitUntilStopped() } }
+
     /// Ends the server: no further connections, idle ones are closed, requests under way are finished, and what has not
     /// finished after the grace is cancelled. Returns when all of that is done. Not to be called by a handler, which
     /// would wait for itself.
@@ -182,10 +194,11 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
         }
         let late = try endings.flatMap { try $0.get() }
         if !late.isEmpty {
+            let further = late.count > 20 ? ", and \(late.count - 20) more" : ""
             Report(
-                .handlerError,
+                .cancelledRequests,
                 "the HTTP server on port \(run.port) was stopped while these requests were under way, and cancelled them: "
-                    + late.joined(separator: ", ")
+                    + late.prefix(20).joined(separator: ", ") + further
             ).post()
         }
         for worker in run.workers { try worker.loop.spawn { try worker.stopBackground() }.join() }

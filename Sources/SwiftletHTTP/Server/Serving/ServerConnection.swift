@@ -52,6 +52,8 @@ final class ServerConnection {
         }
         do {
             stream = try worker.configuration.secured(stream)
+        } catch is SpokenInClear {
+            return refuse(.badRequest, "this port speaks https: begin the URL with https://")
         } catch {
             return  // who does not get as far as a request is nobody's business
         }
@@ -261,7 +263,13 @@ final class ServerConnection {
     /// Tells a client that sent something else than a request, and closes.
     private func refuse(_ status: HTTPResponse.Status, _ reason: String) {
         do {
-            _ = try writer.write(.plain(status, reason), isHead: false, version: .http11, keepsAlive: false)
+            let count = try writer.write(
+                .plain(status, reason), isHead: false, version: .http11, keepsAlive: false
+            ).byteCount
+            worker.configuration.accessLog?(
+                HTTPAccess(
+                    remoteAddress: stream.remoteAddress, method: nil, target: nil, version: nil, status: status,
+                    byteCount: count, duration: .zero))
             linger()
         } catch {
             // The client has gone, or takes nothing.

@@ -1,0 +1,2 @@
+// The C client of NATS (Debian: libnats-dev).
+#include <nats/nats.h>

@@ -1,0 +1,120 @@
+import ArgumentParser
+import Glibc
+import SwiftletInspect
+
+/// Shows everything, with backtraces.
+struct Dump: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show everything about a process: each coroutine with its backtrace, descriptors, pools, reports.",
+        discussion: "Coroutines that wait at the same place are listed together, with one backtrace.")
+
+    @OptionGroup var argument: TargetArgument
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        let snapshot = try argument.target.look(stacks: true)
+        if json { return printLine(snapshot.json) }
+        var output = BufferedOutput()
+        output.add("\(snapshot.summary); looked at in \(Wording.time(snapshot.process.duration))")
+        for line in snapshot.describeFindings(backtraces: true) { output.add(line) }
+        for loop in snapshot.loops {
+            output.add("")
+            output.add(snapshot.summary(loop))
+            output.add("  \(snapshot.counters(loop))")
+            output.add(
+                "  processor time \(Wording.time(loop.processorTime)); \(Wording.count(loop.readyJobs, "job")) and \(Wording.count(loop.unread, "message")) unread"
+            )
+            for line in snapshot.backtrace(loop.stack) { output.add("      \(line)") }
+        }
+        for group in CoroutineGroup.groups(of: snapshot) {
+            output.add("")
+            if group.members.count > 1 {
+                output.add("\(Wording.count(group.members.count, "coroutine")) at the same place:")
+            }
+            for coroutine in group.members { output.add(Self.describe(coroutine, in: snapshot)) }
+            for line in snapshot.backtrace(group.stack) { output.add("      \(line)") }
+        }
+        output.add("")
+        for group in snapshot.descriptors {
+            let numbers = group.numbers.map(String.init).joined(separator: ",")
+            let more = group.count > group.numbers.count ? ",.." : ""
+            output.add(
+                "\(Wording.count(group.count, "descriptor")) (\(numbers)\(more)): \(Wording.printable(group.description))"
+            )
+            if group.stack != nil { output.add("    made at") }
+            for line in snapshot.backtrace(group.stack, limit: 12) { output.add("      \(line)") }
+        }
+        output.add("")
+        for metric in snapshot.metrics { output.add("\(metric.name): \(metric.value)") }
+        for report in snapshot.reports {
+            output.add("")
+            output.add("reported \(Wording.time(report.age)) ago: \(report.kind): \(report.message)")
+        }
+        output.flush()
+    }
+
+    private static func describe(_ coroutine: Snapshot.Coroutine, in snapshot: Snapshot) -> String {
+        var text = "\(snapshot.label(coroutine)) \(Wording.printable(coroutine.what))\(Snapshot.place(coroutine)): "
+        text +=
+            coroutine.state == "waiting" ? "waits for \(Wording.printable(coroutine.wait))" : "is \(coroutine.state)"
+        if let age = coroutine.waitAge { text += ", since \(Wording.age(age, isOlder: coroutine.waitIsOlder))" }
+        if let deadline = coroutine.deadline { text += ", at most \(Wording.time(deadline)) more" }
+        if let age = coroutine.age { text += "; age \(Wording.age(age, isOlder: coroutine.isOlder))" }
+        if coroutine.stackSize > 0 {
+            text +=
+                "; stack \(coroutine.stackUsed) bytes, touched \(coroutine.stackTouched >> 10) of \(coroutine.stackSize >> 10) KB"
+        }
+        if let scope = coroutine.scope { text += "; in the scope of \(Wording.printable(scope))" }
+        if coroutine.isCancelled { text += "; cancelled" }
+        if let cycle = coroutine.cycle { text += "  [deadlock \(cycle + 1)]" }
+        return text
+    }
+}
+
+/// Coroutines with one backtrace.
+struct CoroutineGroup {
+    let stack: Int?
+    var members: [Snapshot.Coroutine]
+
+    /// The small groups first: what is different from the rest is what is looked for.
+    static func groups(of snapshot: Snapshot) -> [CoroutineGroup] {
+        var groups: [CoroutineGroup] = []
+        var places: [Int: Int] = [:]
+        for coroutine in snapshot.coroutines {
+            let key = coroutine.stack ?? -1
+            if let place = places[key] {
+                groups[place].members.append(coroutine)
+            } else {
+                places[key] = groups.count
+                groups.append(CoroutineGroup(stack: coroutine.stack, members: [coroutine]))
+            }
+        }
+        return groups.sorted { $0.members.count < $1.members.count }
+    }
+}
+
+/// Standard output, written in large pieces.
+struct BufferedOutput {
+    private var bytes: [UInt8] = []
+
+    mutating func add(_ line: String) {
+        bytes += line.utf8
+        bytes.append(UInt8(ascii: "\n"))
+        if bytes.count > 1 << 18 { flush() }
+    }
+
+    mutating func flush() {
+        bytes.withUnsafeBytes { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = write(STDOUT_FILENO, bytes.baseAddress! + done, bytes.count - done)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return }  // whoever read it has gone
+                done += count
+            }
+        }
+        bytes.removeAll(keepingCapacity: true)
+    }
+}

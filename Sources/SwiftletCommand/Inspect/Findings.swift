@@ -1,0 +1,144 @@
+import SwiftletInspect
+
+/// What is wrong with a process, as far as a look at it tells, and what to do.
+struct Finding {
+    let text: String
+    /// Where: a backtrace's place in the snapshot.
+    var stack: Int?
+}
+
+extension Snapshot {
+    var findings: [Finding] {
+        stuckLoops + deadlocks + descriptorFindings + heldLocks + crowds + delayedLoops
+    }
+
+    private var stuckLoops: [Finding] {
+        loops.compactMap { loop in
+            guard let stuck = loop.stuck else { return nil }
+            let remedy =
+                loop.state.contains("system call")
+                ? """
+                Nothing else on this loop runs meanwhile. Use the library's own operation for it, move it to toThread { }, \
+                or let patchAll() make libc's calls park.
+                """
+                : loop.state.contains("stopped")
+                    ? "Let it go on: kill -CONT \(process.identifier)."
+                    : "Nothing else on this loop runs meanwhile. Move it to toThread { }, or call yield() in it now and then."
+            return Finding(
+                text: """
+                    blocked loop: the loop of thread \(loop.thread) has not turned for \(Wording.time(stuck)): it \
+                    \(Wording.printable(loop.state)). \(remedy)
+                    """, stack: loop.stack)
+        }
+    }
+
+    private var deadlocks: [Finding] {
+        let cycles = Dictionary(grouping: coroutines.filter { $0.cycle != nil }, by: { $0.cycle! })
+        return cycles.sorted { $0.key < $1.key }.map { _, members in
+            let lines = inOrder(members).map {
+                "    \(Wording.printable($0.what))\(Self.place($0)) waits for \(Wording.printable($0.wait))"
+            }
+            let end =
+                members.compactMap(\.deadline).min().map { " A deadline will end it in \(Wording.time($0))." } ?? ""
+            return Finding(
+                text: """
+                    deadlock: \(Wording.count(members.count, "coroutine")) wait for one another, and none can go on.\(end) \
+                    Take locks in the same order everywhere, and join nobody who waits for you.
+                    \(lines.joined(separator: "\n"))
+                    """)
+        }
+    }
+
+    static func place(_ coroutine: Coroutine) -> String {
+        guard let origin = coroutine.origin, !coroutine.name.hasSuffix(origin) else { return "" }
+        return " (spawned at \(Wording.printable(origin)))"
+    }
+
+    /// Each followed by one that it waits for, as far as that goes.
+    private func inOrder(_ members: [Coroutine]) -> [Coroutine] {
+        var rest = Dictionary(members.map { ($0.identity, $0) }, uniquingKeysWith: { first, _ in first })
+        var ordered: [Coroutine] = []
+        var next = members.first
+        while let current = next {
+            ordered.append(current)
+            rest[current.identity] = nil
+            next = current.waitsFor.lazy.compactMap { rest[$0] }.first
+        }
+        return ordered + members.filter { rest[$0.identity] != nil }
+    }
+
+    private var descriptorFindings: [Finding] {
+        var findings = descriptors.filter { $0.count >= 100 }.map { group in
+            let origin = group.stack == nil ? "" : ", all made at one place"
+            return Finding(
+                text: """
+                    descriptors: \(Wording.count(group.count, "descriptor")) of one sort\(origin): \
+                    \(Wording.printable(group.description)). If so many are not meant to stay open, close each where it was \
+                    made: defer { x.close() }.
+                    """, stack: group.stack)
+        }
+        if process.descriptorLimit > 0, process.openDescriptors * 10 > process.descriptorLimit * 9 {
+            findings.append(
+                Finding(
+                    text: """
+                        descriptors: \(Wording.grouped(process.openDescriptors)) of \(Wording.grouped(process.descriptorLimit)) \
+                        are in use; the next will be refused. Close some, or raise the limit: ulimit -n.
+                        """))
+        }
+        return findings
+    }
+
+    /// A lock whose holder waits for something else, while others wait for it.
+    private var heldLocks: [Finding] {
+        let byIdentity = Dictionary(coroutines.map { ($0.identity, $0) }, uniquingKeysWith: { first, _ in first })
+        let waiting = coroutines.filter {
+            $0.wait.hasPrefix("a lock held by") && $0.cycle == nil && $0.waitsFor.count == 1
+        }
+        return Dictionary(grouping: waiting, by: { $0.waitsFor[0] }).compactMap { identity, waiters in
+            let longest = waiters.compactMap(\.waitAge).max() ?? 0
+            guard let holder = byIdentity[identity], holder.state == "waiting", longest > 1_000_000_000 else {
+                return nil
+            }
+            return Finding(
+                text: """
+                    unfair wait: \(Wording.count(waiters.count, "coroutine")) wait for a lock, for \(Wording.time(longest)) by \
+                    now, that \(Wording.printable(holder.what))\(Self.place(holder)) holds while it waits for \
+                    \(Wording.printable(holder.wait)). Release the lock before such a wait.
+                    """, stack: holder.stack)
+        }
+    }
+
+    /// Very many that wait at one place.
+    private var crowds: [Finding] {
+        let fibers = coroutines.filter { $0.kind == "fiber" && $0.state == "waiting" && $0.origin != nil }
+        return Dictionary(grouping: fibers, by: { $0.origin! }).filter { $0.value.count >= 1000 }.map { origin, crowd in
+            Finding(
+                text: """
+                    many fibers: \(Wording.count(crowd.count, "fiber")) spawned at \(Wording.printable(origin)) wait, such as for \
+                    \(Wording.printable(crowd[0].wait)). If they should have ended, give them a deadline: withTimeout { }, or \
+                    a scope: withSpawnScope { }.
+                    """, stack: crowd[0].stack)
+        }
+    }
+
+    private var delayedLoops: [Finding] {
+        loops.compactMap { loop in
+            guard loop.stuck == nil, loop.delays.count == 4, loop.delays[2] > 100_000_000 else { return nil }
+            return Finding(
+                text: """
+                    slow loop: what becomes ready on the loop of thread \(loop.thread) waits up to \
+                    \(Wording.time(loop.delays[2])) for its turn. `swiftlet top \(process.identifier)` shows who computes; \
+                    split it with yield(), or move it to toThread { }.
+                    """)
+        }
+    }
+
+    /// The findings as lines, those about a place with its backtrace.
+    func describeFindings(backtraces: Bool) -> [String] {
+        findings.flatMap { finding -> [String] in
+            var lines = ["! \(finding.text)"]
+            if backtraces { lines += backtrace(finding.stack, limit: 24).map { "      \($0)" } }
+            return lines
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import SwiftletInspect
+
+/// Numbers as people read them.
+enum Wording {
+    /// Nanoseconds, such as `3.2 s`.
+    static func time(_ nanoseconds: Int) -> String {
+        switch abs(nanoseconds) {
+        case ..<1_000_000: return "\(nanoseconds / 1000) us"
+        case ..<10_000_000: return tenths(nanoseconds / 100_000) + " ms"
+        case ..<1_000_000_000: return "\(nanoseconds / 1_000_000) ms"
+        case ..<100_000_000_000: return tenths(nanoseconds / 100_000_000) + " s"
+        case ..<6_000_000_000_000: return "\(nanoseconds / 60_000_000_000) min"
+        default: return "\(nanoseconds / 3_600_000_000_000) h"
+        }
+    }
+
+    static func tenths(_ number: Int) -> String { "\(number / 10).\(abs(number % 10))" }
+
+    /// Of a thousand.
+    static func percent(_ thousandths: Int) -> String { tenths(thousandths) + " %" }
+
+    static func age(_ age: Int?, isOlder: Bool) -> String {
+        guard let age else { return "-" }
+        return (isOlder ? ">" : "") + time(age)
+    }
+
+    /// With its plural.
+    static func count(_ number: Int, _ noun: String, _ plural: String? = nil) -> String {
+        "\(grouped(number)) \(number == 1 ? noun : plural ?? noun + "s")"
+    }
+
+    /// With a comma after each three digits.
+    static func grouped(_ number: Int) -> String {
+        var text = ""
+        for (place, digit) in String(abs(number)).reversed().enumerated() {
+            if place > 0, place % 3 == 0 { text.append(",") }
+            text.append(digit)
+        }
+        return (number < 0 ? "-" : "") + String(text.reversed())
+    }
+
+    static func padded(_ text: String, to width: Int) -> String {
+        text.count >= width ? text : text + String(repeating: " ", count: width - text.count)
+    }
+
+    /// Cut off at a width, with dots for what is missing.
+    static func cut(_ text: String, to width: Int) -> String {
+        guard width > 0 else { return "" }
+        return text.count <= width ? text : width > 2 ? text.prefix(width - 2) + ".." : String(text.prefix(width))
+    }
+
+    /// Demangled names of private things say in which file they are, by a number: `(look in _0123…)`.
+    static func withoutDiscriminators(_ name: String) -> String {
+        var parts = name.split(separator: " in _", omittingEmptySubsequences: false).map(String.init)
+        for place in parts.indices.dropFirst() {
+            let rest = parts[place]
+            let number = rest.prefix(32)
+            guard number.count == 32, number.allSatisfy(\.isHexDigit), rest.dropFirst(32).first == ")",
+                let opening = parts[place - 1].lastIndex(of: "(")
+            else {
+                parts[place] = " in _" + rest
+                continue
+            }
+            parts[place - 1].remove(at: opening)
+            parts[place] = String(rest.dropFirst(33))
+        }
+        return parts.joined()
+    }
+
+    /// A terminal must not take a name's bytes for commands.
+    static func printable(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { $0.value < 32 || (127..<160).contains($0.value) }) else {
+            return text
+        }
+        return String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { $0.value < 32 || (127..<160).contains($0.value) ? "?" : $0 }))
+    }
+}
+
+extension Snapshot {
+    /// The lines of a backtrace that say something: without the ways by which every fiber begins, every wait parks and every
+    /// descriptor is noted.
+    func backtrace(_ stack: Int?, limit: Int = 48) -> [String] {
+        guard let stack, stacks.indices.contains(stack) else { return [] }
+        let names = stacks[stack].map { Wording.printable(symbols[$0] ?? "0x" + String($0, radix: 16)) }
+        let inner = names.drop { name in Self.innermost.contains { name.contains($0) } }
+        let outer = inner.prefix { name in !Self.outermost.contains { name.contains($0) } }
+        let telling = (outer.isEmpty ? inner : outer).filter { name in !Self.thunks.contains { name.hasPrefix($0) } }
+        return telling.prefix(limit).map(Wording.withoutDiscriminators)
+    }
+
+    private static let innermost = [
+        "SwiftletLoop.DescriptorOrigins.", "SwiftletLoop.Descriptor.init", "SwiftletLoop.Descriptor.__allocating_init",
+        "SwiftletLoop.parkUntilDecided", "SwiftletLoop.PendingWait.", "SwiftletLoop.park(", "SwiftletLoop.waitInLine",
+    ]
+    private static let outermost = ["in SwiftletLoop.Fiber.init(", "SwiftletLoop.LoopExecutors.run"]
+    private static let thunks = ["partial apply forwarder", "reabstraction thunk", "@objc closure"]
+
+    /// How a coroutine is named in a list: its number, with its loop's if there are several.
+    func label(_ coroutine: Coroutine) -> String {
+        guard coroutine.number > 0 else { return "-" }
+        return loops.count > 1 ? "\(coroutine.loop).\(coroutine.number)" : "\(coroutine.number)"
+    }
+
+    func summary(_ loop: Loop) -> String {
+        var parts = [
+            "loop of thread \(loop.thread) (\(Wording.printable(loop.threadName))): \(Wording.printable(loop.state))"
+        ]
+        if let stuck = loop.stuck { parts.append("has not turned for \(Wording.time(stuck))") }
+        if let busy = loop.busy { parts.append("busy \(Wording.percent(busy))") }
+        parts.append("\(loop.ready) ready")
+        if loop.delays.count == 4 {
+            parts.append("delay 50 % \(Wording.time(loop.delays[0])), 99 % \(Wording.time(loop.delays[2]))")
+        }
+        return parts.joined(separator: "; ")
+    }
+
+    func counters(_ loop: Loop) -> String {
+        """
+        \(Wording.count(loop.turns, "turn")), \(Wording.count(loop.parks, "park")), \(Wording.count(loop.sleeps, "sleep")), \
+        \(Wording.count(loop.hops, "hop")), \(Wording.count(loop.fibers, "fiber")) and \(Wording.count(loop.jobs, "job")) run, \
+        \(Wording.count(loop.timers, "timer"))
+        """
+    }
+
+    var summary: String {
+        """
+        process \(process.identifier) (\(Wording.printable(process.name))): \(Wording.count(loops.count, "loop")), \
+        \(Wording.count(coroutines.count, "coroutine")), \(Wording.grouped(process.openDescriptors)) of \
+        \(Wording.grouped(process.descriptorLimit)) descriptors, \(process.residentKilobytes / 1024) MB
+        """
+    }
+}

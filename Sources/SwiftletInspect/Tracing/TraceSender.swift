@@ -1,0 +1,138 @@
+import CSwiftlet
+import Glibc
+import SwiftletCoroutines
+import SwiftletLoop
+
+/// Lets all loops note their events, and sends these to a client until it has gone. One at a time.
+final class TraceSender {
+    private static let ringSize = 1 << 16
+    private static let isBusy = Locked(false)
+    /// Of loops that were traced before: a loop's thread may still be writing its last event.
+    private static let rings = Locked<[ObjectIdentifier: Ring]>([:])
+
+    private struct Ring: @unchecked Sendable {
+        let trace: UnsafeMutablePointer<swiftlet_trace>
+    }
+
+    private struct Traced {
+        let loop: EventLoop
+        let ring: Ring
+        var lost: UInt64 = 0
+    }
+
+    private let number: CInt
+    private var traced: [Traced] = []
+    private var toldTexts: Set<UInt64> = []
+    private var toldDescriptors: [UInt64: UInt64] = [:]
+    private var bytes: [UInt8] = []
+
+    init(_ number: CInt) { self.number = number }
+
+    func run(_ answer: (inout WireWriter) throws -> Void) throws {
+        let isFree = Self.isBusy.withLock { isBusy in
+            defer { isBusy = true }
+            return !isBusy
+        }
+        var writer = WireWriter()
+        guard isFree else {
+            writer.begin("refused")
+            writer.add("somebody records this process already")
+            writer.end()
+            return try answer(&writer)
+        }
+        defer {
+            for one in traced { one.loop.trace(into: nil) }
+            Self.isBusy.withLock { $0 = false }
+        }
+        writer.begin("recording")
+        writer.end()
+        try answer(&writer)
+        while true {
+            takeUpLoops()
+            var client = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+            // The client says nothing while it records: what comes is its end.
+            if poll(&client, 1, 20) > 0 { return }
+            for place in traced.indices { takeEvents(place) }
+            try sendBytes()
+        }
+    }
+
+    private func takeUpLoops() {
+        for loop in EventLoop.all where !traced.contains(where: { $0.loop === loop }) {
+            let ring = Self.rings.withLock { rings -> Ring? in
+                if let known = rings[ObjectIdentifier(loop)] { return known }
+                guard let made = swiftlet_trace_make(Self.ringSize) else { return nil }
+                rings[ObjectIdentifier(loop)] = Ring(trace: made)
+                return Ring(trace: made)
+            }
+            guard let ring else { continue }
+            // What an earlier recording has left.
+            var leftOver = [swiftlet_trace_event](repeating: swiftlet_trace_event(), count: Self.ringSize)
+            _ = swiftlet_trace_take(ring.trace, &leftOver, leftOver.count)
+            let place = traced.count
+            traced.append(Traced(loop: loop, ring: ring, lost: ring.trace.pointee.lost))
+            let thread = loop.kernelThreadNumber
+            var name = [CChar](repeating: 0, count: 32)
+            swiftlet_thread_name_of(CInt(thread), &name, name.count)
+            add(
+                .loop, place, UInt64(thread),
+                String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+            loop.trace(into: ring.trace)
+        }
+    }
+
+    private func takeEvents(_ place: Int) {
+        var events = [swiftlet_trace_event](repeating: swiftlet_trace_event(), count: Self.ringSize)
+        let trace = traced[place].ring.trace
+        let count = swiftlet_trace_take(trace, &events, events.count)
+        for event in events.prefix(count) {
+            switch CInt(bitPattern: event.kind) {
+            case CInt(SWIFTLET_TRACE_SPAWN): tellText(event.object)
+            case CInt(SWIFTLET_TRACE_PARK) where event.detail == 3 || event.detail == 4:
+                tellDescriptor(event.object, event.time)
+            default: break
+            }
+        }
+        if count > 0 {
+            let size = count * MemoryLayout<swiftlet_trace_event>.stride
+            bytes += TraceFrame(.events, loop: place, size: size).header
+            events.withUnsafeBytes { bytes += $0.prefix(size) }
+        }
+        let lost = trace.pointee.lost
+        if lost != traced[place].lost {
+            add(.lost, place, lost - traced[place].lost, "")
+            traced[place].lost = lost
+        }
+    }
+
+    private func tellText(_ address: UInt64) {
+        guard toldTexts.insert(address).inserted, let text = Inspection.text(at: UInt(address)) else { return }
+        add(.text, 0, address, text)
+    }
+
+    /// Once a second: its number may be another's later.
+    private func tellDescriptor(_ descriptor: UInt64, _ time: UInt64) {
+        if let told = toldDescriptors[descriptor], time < told + 1_000_000_000 { return }
+        toldDescriptors[descriptor] = time
+        add(.descriptor, 0, descriptor, DescriptorText.describe(CInt(truncatingIfNeeded: descriptor)))
+    }
+
+    private func add(_ kind: TraceFrame.Kind, _ loop: Int, _ number: UInt64, _ text: String) {
+        bytes += TraceFrame(kind, loop: loop, size: 8 + text.utf8.count).header
+        withUnsafeBytes(of: number) { bytes += $0 }
+        bytes += text.utf8
+    }
+
+    private func sendBytes() throws {
+        try bytes.withUnsafeBytes { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = send(number, bytes.baseAddress! + done, bytes.count - done, CInt(MSG_NOSIGNAL))
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { throw InspectionConnection.Gone() }
+                done += count
+            }
+        }
+        bytes.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,55 @@
+import CSwiftlet
+import SwiftletCoroutines
+
+/// Tasks without a stack.
+extension InspectionReader {
+    /// Tasks that are suspended until a timer of the loop. Those that are suspended otherwise are known to nobody but whoever
+    /// will resume them.
+    mutating func readSleepers(_ index: Int) {
+        let sleeps = loops[index].sleepTableAddress
+        let before = SleepTable.peekTasks(at: sleeps)
+        var resumptions: [(place: Int, frames: [UInt], context: UInt)] = []
+        for (order, task) in before where deadlines[order] != nil && places[task] == nil {
+            var found = InspectedCoroutine(identity: task, loop: index, kind: .task, state: .waiting)
+            found.owner = task
+            found.waitKind = .sleep
+            found.waitNumber = order
+            found.deadline = deadlines[order]
+            places[task] = result.coroutines.count
+            resumptions.append((result.coroutines.count, [], task))
+            result.coroutines.append(found)
+        }
+        if wantsStacks { readResumptions(&resumptions) }
+        // Whoever slept in the same sleep afterwards slept all the time.
+        let after = Dictionary(
+            SleepTable.peekTasks(at: sleeps).map { ($0.task, $0.order) }, uniquingKeysWith: { first, _ in first })
+        for (place, frames, _) in resumptions
+        where after[result.coroutines[place].identity] == result.coroutines[place].waitNumber {
+            result.coroutines[place].stack = unsafe frames.withUnsafeBufferPointer { unsafe self.table.place(of: $0) }
+        }
+    }
+
+    /// Where suspended tasks will go on, and who awaits that: the chain of their contexts, as the runtime's ABI has it.
+    mutating func readResumptions(_ tasks: inout [(place: Int, frames: [UInt], context: UInt)]) {
+        // Of a task: the function that goes on, and its context. Of a context: whose callee it is, and where that goes on.
+        let ofTask: UInt = 48
+        var open = Array(tasks.indices)
+        for round in 0..<Self.frameLimit where !open.isEmpty {
+            batch.clear()
+            let pieces = open.map { batch.add(tasks[$0].context + (round == 0 ? ofTask : 0), 16) }
+            batch.read()
+            var further: [Int] = []
+            for (task, piece) in zip(open, pieces) {
+                guard let piece, let first = batch.value(piece, as: UInt.self),
+                    let second = batch.value(piece, at: 8, as: UInt.self)
+                else { continue }
+                let (function, context) = round == 0 ? (first, second) : (second, first)
+                guard function != 0 else { continue }
+                tasks[task].frames.append(function)
+                tasks[task].context = context
+                if context != 0, context % 8 == 0 { further.append(task) }
+            }
+            open = further
+        }
+    }
+}

@@ -1,0 +1,296 @@
+import Glibc
+import SwiftletCoroutines
+import SwiftletLoop
+import SwiftletPool
+import Synchronization
+
+/// A worker's side of a queue: takes jobs, runs them, stores what comes of them, and then acknowledges them. On one loop.
+///
+/// States of a job: waiting -> running -> storing -> acknowledged; from each to dropped, when its caller has cancelled it.
+/// A job is acknowledged when its result is stored, and not before: whatever happens until then, it comes again. As long
+/// as it is here the queue is told that it is in good hands, by another thread: a job may compute without a break.
+///
+/// States of the worker: starting -> serving -> draining -> ended.
+final class QueueWorker: @unchecked Sendable {
+    private final class Job {
+        let key: String
+        let message: IncomingMessage
+        /// Where its acknowledgement goes; a later delivery of the same job has another place.
+        var acknowledgement: String
+        var task: Task<Void, Never>?
+        var isCancelled = false
+        /// Its result is on its way into the stream.
+        var isStoring = false
+        var began = ContinuousClock.now
+
+        init(_ key: String, _ message: IncomingMessage) {
+            self.key = key
+            self.message = message
+            acknowledgement = message.reply
+        }
+    }
+
+    let loop: EventLoop
+    /// The process was told to end.
+    let hasBeenAsked = Flag()
+    let ended = Waiter<Void>()
+
+    private let types: [String: JobType]
+    private let configuration: NATSConfiguration
+    private let concurrency: Int
+    private let onError: @Sendable (any Error, String) -> Void
+    private var client: Client?
+    private var puller: Puller?
+    private var cancellations: Connection.Subscription?
+    private var isDraining = false
+    private var hasEnded = false
+    private var jobs: [String: Job] = [:]
+    private let heartbeat: Heartbeat
+    private var waiting: [Job] = []
+    private var running = 0
+    /// Of a job, smoothed; how many are taken ahead follows from it.
+    private var usualTime = Duration.seconds(1)
+
+    /// So much work is taken ahead: what it takes to get more.
+    private static let ahead = Duration.milliseconds(20)
+    private static let mostAhead = 1024
+
+    init(
+        _ types: [JobType], _ configuration: NATSConfiguration, concurrency: Int, on loop: EventLoop,
+        _ onError: @escaping @Sendable (any Error, String) -> Void
+    ) {
+        self.types = Dictionary(types.map { ($0.name, $0) }) { first, _ in first }
+        self.configuration = configuration
+        self.concurrency = concurrency
+        self.loop = loop
+        heartbeat = Heartbeat(interval: configuration.acknowledgementWait / 3)
+        self.onError = onError
+    }
+
+    // MARK: Beginning and end
+
+    func start(_ onReady: @escaping @Sendable () -> Void) {
+        loop.spawn(name: "start of a NATS worker") { [self] in
+            do {
+                let client = try Client(configuration, name: "swiftlet worker", on: loop)
+                self.client = client
+                client.connection.onClose { [self] in
+                    end(isDraining ? nil : NATSError.connectionClosed(reason: "its loop has ended"))
+                }
+                cancellations = try client.connection.subscribe(client.names.cancellations) { [self] in cancelled($0) }
+                let wait = configuration.acknowledgementWait.wholeNanoseconds
+                let puller = Puller(
+                    client.connection, stream: client.names.jobs,
+                    makeConsumer: {
+                        try client.stream.makeConsumer(
+                            of: client.names.jobs, named: QueueNames.consumer,
+                            """
+                            "ack_policy":"explicit","ack_wait":\(wait),"max_deliver":-1,"max_ack_pending":-1,\
+                            "max_waiting":10000,"deliver_policy":"all"
+                            """
+                        ).name
+                    },
+                    room: { [weak self] in self?.room ?? 0 }, onFailure: { [weak self] in self?.end($0) }
+                ) { [weak self] in self?.take($0, $1) }
+                self.puller = puller
+                if isDraining { return end(nil) }
+                try puller.start()
+                try heartbeat.start(over: client.connection)
+                onReady()
+            } catch {
+                end(error)
+            }
+        }
+    }
+
+    /// Takes no further jobs, and ends when those that run are done.
+    func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        // Others do what has not begun.
+        for job in waiting { giveBack(job) }
+        waiting = []
+        endIfDone()
+    }
+
+    private func endIfDone() {
+        guard isDraining, client != nil, jobs.isEmpty else { return }
+        end(nil)
+    }
+
+    private func end(_ error: (any Error)?) {
+        guard !hasEnded else { return }
+        hasEnded = true
+        heartbeat.stop()
+        puller?.stop()
+        guard let client else { return finish(error) }
+        // What was acknowledged last is sent first.
+        client.connection.onClose { [self] in finish(error) }
+        client.connection.close()
+    }
+
+    private func finish(_ error: (any Error)?) {
+        if let error { ended.resume(throwing: error) } else { ended.resume(returning: ()) }
+    }
+
+    // MARK: Jobs
+
+    /// How many jobs may be here that have not come yet: those that can be begun at once, and some ahead if they are short.
+    private var room: Int {
+        guard !isDraining else { return 0 }
+        let ahead = usualTime > .zero ? Int(min(Self.ahead / usualTime, 1000)) * concurrency : Self.mostAhead
+        return concurrency + min(ahead, Self.mostAhead) - jobs.count
+    }
+
+    private func take(_ message: IncomingMessage, _ delivery: Delivery) {
+        guard let key = message.key else { return }
+        if let known = jobs[key] {
+            // It was thought to be lost, with us or on its way.
+            known.acknowledgement = message.reply
+            heartbeat.add(key, message.reply)
+            return
+        }
+        let job = Job(key, message)
+        jobs[key] = job
+        heartbeat.add(key, job.acknowledgement)
+        if isDraining { return giveBack(job) }
+        if delivery.count > configuration.deliveryLimit { return bury(job, deliveries: delivery.count - 1) }
+        if running < concurrency { begin(job) } else { waiting.append(job) }
+    }
+
+    /// - Parameter delay: before somebody else gets it.
+    private func giveBack(_ job: Job, after delay: Duration = .zero) {
+        forget(job)
+        let text = delay > .zero ? "-NAK {\"delay\":\(delay.wholeNanoseconds)}" : "-NAK"
+        client?.connection.send(OutgoingMessage(job.acknowledgement, text: text))
+    }
+
+    private func forget(_ job: Job) {
+        jobs[job.key] = nil
+        heartbeat.remove(job.key)
+    }
+
+    private func begin(_ job: Job) {
+        let name = job.message.header(Header.job) ?? ""
+        guard let type = types[name] else { return refuse(job, .notRegistered(types.keys.sorted())) }
+        let version = job.message.header(Header.version) ?? ""
+        guard version == String(type.version) else { return refuse(job, .otherVersion(type.version)) }
+        let flags = FrameFlags(rawValue: job.message.header(Header.flags).flatMap { UInt8($0) } ?? 0)
+        let payload = Payload(copying: job.message.bytes)
+        var start = 0
+        var envelope: CallEnvelope?
+        if flags.contains(.enveloped) {
+            do {
+                (envelope, start) = try CallEnvelope.read(from: payload)
+            } catch {
+                return refuse(job, .undecodable("\(error)"))
+            }
+        }
+        let input = JobInput(payload: payload, start: start, isPlain: false, sharesBuild: false)
+        running += 1
+        job.began = .now
+        let onError = onError
+        let reference = JobReference(job: job)
+        job.task = loop.makeTask { [self, envelope] in
+            let output =
+                if let envelope {
+                    await envelope.bind { await type.run(input, onError) }
+                } else {
+                    await type.run(input, onError)
+                }
+            done(reference.job, output)
+        }
+    }
+
+    /// For the job's task, which runs on the loop that all of this belongs to.
+    private struct JobReference: @unchecked Sendable {
+        let job: Job
+    }
+
+    private func done(_ job: Job, _ output: JobOutput) {
+        running -= 1
+        usualTime = (usualTime * 7 + (ContinuousClock.now - job.began)) / 8
+        job.task = nil
+        if job.isCancelled {
+            // Nobody waits for it, and the next run of its set shall do it again.
+            acknowledge(job)
+        } else {
+            let payload = output.payload
+            let limit = client?.longestPayload ?? 0
+            if payload.bytes.count > limit {
+                refuse(job, .tooLarge(bytes: payload.bytes.count, limit: limit))
+            } else {
+                store(job, [(Header.flags, String(output.flags.rawValue))], payload)
+            }
+        }
+        beginWaiting()
+        puller?.refill()
+    }
+
+    private func beginWaiting() {
+        var next = 0
+        while running < concurrency, next < waiting.count {
+            begin(waiting[next])
+            next += 1
+        }
+        waiting.removeFirst(next)
+    }
+
+    private func refuse(_ job: Job, _ refusal: Refusal) { store(job, [(Header.refusal, refusal.text)], nil) }
+
+    /// Puts what is to be answered into the stream of results, and then acknowledges the job.
+    private func store(_ job: Job, _ headers: [(name: String, value: String)], _ payload: Payload?) {
+        guard let client else { return }
+        job.isStoring = true
+        let identity = (name: Header.identity, value: "r.\(job.message.header(Header.identity) ?? job.key)")
+        let message = OutgoingMessage(client.names.result(job.key), headers: headers + [identity], payload: payload)
+        client.publisher.publish(message) { [self] outcome in
+            switch outcome {
+            case .stored, .occupied: acknowledge(job)
+            // It comes again, here or elsewhere, and its result may be taken then.
+            case .refused: giveBack(job, after: .seconds(1))
+            }
+            puller?.refill()
+            endIfDone()
+        }
+    }
+
+    private func acknowledge(_ job: Job) {
+        forget(job)
+        client?.connection.send(OutgoingMessage(job.acknowledgement, text: "+ACK"))
+        endIfDone()
+    }
+
+    /// Its workers were lost again and again: it is put among the dead letters, and its caller is told.
+    private func bury(_ job: Job, deliveries: Int) {
+        guard let client else { return }
+        let headers = [Header.job, Header.version, Header.flags, Header.identity].compactMap { name in
+            job.message.header(name).map { (name: name, value: $0) }
+        }
+        let copy = OutgoingMessage(
+            client.names.deadLetter(job.key), headers: headers, payload: Payload(copying: job.message.bytes))
+        client.publisher.publish(copy) { [self] _ in refuse(job, .poisoned(deliveries: deliveries)) }
+    }
+
+    // MARK: Cancellation
+
+    private func cancelled(_ message: IncomingMessage) {
+        let key = String(decoding: message.bytes, as: UTF8.self)
+        guard let job = jobs[key], !job.isStoring else { return }
+        job.isCancelled = true
+        if let task = job.task {
+            task.cancel()
+        } else {
+            waiting.removeAll { $0 === job }
+            acknowledge(job)
+        }
+    }
+}
+
+/// Something that is true from some moment on. For any thread.
+final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    /// - Returns: what it was before.
+    func exchange(_ new: Bool) -> Bool { value.exchange(new, ordering: .sequentiallyConsistent) }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import PoolTestJobs
+import Swiftlet
+import SwiftletNATS
+import TestSupport
+import Testing
+
+/// The package has its trait `NATS`.
+#if NATS
+    let isBuilt = true
+#else
+    let isBuilt = false
+#endif
+
+/// A nats-server with JetStream on a free port, with a store of its own. It can be stopped, killed and started again.
+final class Server: @unchecked Sendable {
+    let port: Int
+    let store: String
+    private let options: [String]
+    private var program: SpawnedProgram!
+
+    init(_ options: [String] = [], jetStream: Bool = true) throws {
+        port = try freePort()
+        store = FileManager.default.temporaryDirectory.appendingPathComponent("swiftlet-nats-\(UUID())").path
+        self.options = options + (jetStream ? ["-js", "-sd", store] : [])
+        try start()
+    }
+
+    deinit {
+        kill()
+        try? FileManager.default.removeItem(atPath: store)
+    }
+
+    var address: String { "nats://127.0.0.1:\(port)" }
+
+    func start() throws {
+        let program = try SpawnedProgram(["nats-server", "-a", "127.0.0.1", "-p", "\(port)"] + options)
+        self.program = program
+        let isReady = try toThread { program.waitFor(/Server is ready/) != nil }
+        guard isReady else { throw ServerFailure(text: program.text) }
+    }
+
+    func kill() {
+        program.terminate()
+        _ = program.end()
+    }
+
+    func signal(_ signal: CInt) { Glibc.kill(program.identifier, signal) }
+}
+
+struct ServerFailure: Error {
+    let text: String
+}
+
+private func freePort() throws -> Int {
+    let listener = try TCPListener(host: "127.0.0.1", port: 0)
+    defer { listener.close() }
+    return listener.port
+}
+
+/// The worker program, built beside the tests.
+private let programPath: String = {
+    let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
+    let folder = bundle?.bundleURL.deletingLastPathComponent() ?? Bundle.main.bundleURL
+    return folder.appendingPathComponent("NATSTestProgram").path
+}()
+
+/// A worker process that is ready.
+final class Worker: @unchecked Sendable {
+    let program: SpawnedProgram
+    private var hasEnded = false
+
+    init(
+        for server: Server, address: String? = nil, concurrency: Int = 16, wait: Duration = .seconds(30),
+        limit: Int = 5,
+        waits: Bool = true
+    ) throws {
+        program = try SpawnedProgram([
+            programPath, "worker", address ?? server.address, "default", "\(concurrency)",
+            "\(Int(wait / .milliseconds(1)))", "\(limit)",
+        ])
+        if waits { try waitUntilReady() }
+    }
+
+    deinit {
+        guard !hasEnded else { return }
+        program.terminate()
+        _ = program.end()
+    }
+
+    func waitUntilReady() throws {
+        let program = program
+        let isReady = try toThread { program.waitFor(/ready/) != nil }
+        #expect(isReady, "the worker said: \(program.text)")
+    }
+
+    /// Waits for its end; the exit code, or a signal's number.
+    func end() throws -> CInt {
+        let program = program
+        hasEnded = true
+        return try toThread {
+            _ = program.waitFor(/never said/)
+            return program.end()
+        }
+    }
+
+    func signal(_ signal: CInt) { Glibc.kill(program.identifier, signal) }
+}
+
+func scratchFile() -> String {
+    FileManager.default.temporaryDirectory.appendingPathComponent("swiftlet-nats-\(UUID())").path
+}
+
+func fileLength(_ path: String) -> Int {
+    var status = stat()
+    return stat(path, &status) == 0 ? Int(status.st_size) : 0
+}
+
+/// How long the loop was away from its timers at worst, while the body runs.
+func longestAbsence(during body: () throws -> Void) throws -> Duration {
+    var longest = Duration.zero
+    let ticker = spawn {
+        var last = ContinuousClock.now
+        while true {
+            try sleep(.milliseconds(1))
+            let now = ContinuousClock.now
+            longest = max(longest, now - last)
+            last = now
+        }
+    }
+    defer { ticker.cancel() }
+    try body()
+    return longest
+}
