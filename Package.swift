@@ -163,6 +163,8 @@ let package = Package(
         .executableTarget(
             name: "WebSocketProgram", dependencies: ["Swiftlet", "SwiftletHTTP"], path: "Tests/WebSocketProgram",
             swiftSettings: settings),
+        // Counts what is allocated; of the benchmarks, which have a package of their own.
+        .target(name: "CAllocationCount", path: "Benchmarks/Sources/CAllocationCount"),
         // What the fuzzer and the corpus test run on the parsers, and the parsers as a program.
         .target(
             name: "FuzzTargets", dependencies: ["SwiftletHTTP", httpTypes], path: "Tests/FuzzTargets",
@@ -199,7 +201,9 @@ let package = Package(
             name: "SwiftletNetTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SwiftletHTTPTests",
-            dependencies: ["CSwiftlet", "FuzzTargets", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes],
+            dependencies: [
+                "CAllocationCount", "CSwiftlet", "FuzzTargets", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes,
+            ],
             swiftSettings: settings),
         // Empty without the bridges' traits.
         .testTarget(

@@ -1,6 +1,6 @@
 // swift-tools-version: 6.3
 // Our side of the benchmarks, `swiftlet-bench`; `swiftlet-storm`, which backtraces switching stacks; `swiftlet-soak`, which
-// looks at memory after ten million coroutines. A package of its own, so that building the library never builds it; README.md says how the benchmarks are run beside their peers.
+// looks at memory after ten million coroutines; `swiftlet-allocations`, which counts what a request allocates. A package of its own, so that building the library never builds it; README.md says how the benchmarks are run beside their peers.
 import PackageDescription
 
 let settings: [SwiftSetting] = [
@@ -28,6 +28,15 @@ let package = Package(
                 .product(name: "Swiftlet", package: "swiftlet"), .product(name: "SwiftletHTTP", package: "swiftlet"),
                 .product(name: "SwiftletNATS", package: "swiftlet"),
                 .product(name: "SwiftletPool", package: "swiftlet"),
+            ],
+            swiftSettings: settings),
+        // What a request allocates. A program of its own, since counting costs a little.
+        .target(name: "CAllocationCount"),
+        .executableTarget(
+            name: "swiftlet-allocations",
+            dependencies: [
+                "CAllocationCount",
+                .product(name: "Swiftlet", package: "swiftlet"), .product(name: "SwiftletHTTP", package: "swiftlet"),
             ],
             swiftSettings: settings),
         .target(name: "CStorm"),

@@ -15,8 +15,8 @@ class Bar:
     size: int = 0  # 0: whatever size was run
 
 
-def both(workload, *rest):
-    return tuple(Bar(workload, ours, *rest) for ours in ("swiftlet-fiber", "swiftlet-task"))
+def both(workload, *rest, side=""):
+    return tuple(Bar(workload, f"swiftlet-{side}{kind}", *rest) for kind in ("fiber", "task"))
 
 
 BARS = (
@@ -49,7 +49,12 @@ BARS = (
     *both("tcp_echo", 1.2, "c-epoll", 50),
     *both("tcp_echo", 1.2, "c-epoll", 1000),
     *both("slow_fetch", 0.010, "", 100),
-    *both("slow_fetch", 1.0, "go-nethttp", 10_000),
+    *both("slow_fetch", 0.8, "go-nethttp", 10_000),
+    *both("http_client", 1.0, "hyper"),
+    *both("http_tls", 1.0, "nginx"),
+    *both("http_idle", 8192),
+    *both("http_allocations", 6, side="server-"),
+    *both("http_allocations", 6, side="client-"),
 )
 
 PASS, MISSED, UNKNOWN = "pass", "MISSED", "not measured"

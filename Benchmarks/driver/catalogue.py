@@ -1,11 +1,14 @@
 """Every workload with its programs: ours first, then the peers."""
-from programs import Program, Workload, fiber_and_task, native, ours, pool_peer, python, rust, swift
+from programs import (
+    Program, Workload, allocations, fiber_and_task, native, ours, pool_peer, python, rust, swift)
 
 MILLION = 1_000_000
 COUNTS = (100_000, MILLION)
 CONNECTIONS = (50, 1000)
 HTTP_CONNECTIONS = (64, 512)
 REQUESTS = (100, 1000, 10_000)
+IDLE_CONNECTIONS = 19_000  # what a usual limit of 20,000 descriptors leaves
+CERTIFICATE = "build/certificate.pem"
 
 WORKLOADS = {workload.name: workload for workload in (
     Workload("switch", "one-way context switch", "alone", (
@@ -147,8 +150,19 @@ WORKLOADS = {workload.name: workload for workload in (
                modules=("aiohttp",)),
         python("gevent-pywsgi", "http_server/gevent_pywsgi.py", *HTTP_CONNECTIONS, modules=("gevent",)),
     ), "us/request", metric="server_us_per_req", columns=("value", "p50_us", "p99_us", "server_cpu"), per_size=True),
+    Workload("http_tls", "16 KB over TLS under wrk, connections kept; server CPU a request", "https_server", (
+        *fiber_and_task("http_tls", 64, before=(CERTIFICATE,)),
+        Program("nginx", ("http_server/nginx_tls.sh",), (64,), options=(CERTIFICATE,)),
+    ), "us/request", metric="server_us_per_req", columns=("value", "p50_us", "p99_us", "server_cpu"), per_size=True),
+    Workload("http_idle", "resident memory of an idle connection that is kept", "idle_server", (
+        *fiber_and_task("http_server", IDLE_CONNECTIONS),
+        native("go-nethttp", "http-go", IDLE_CONNECTIONS),
+    ), "B/connection", rounds=2, per_size=True),
+    Workload("http_allocations", "pieces of memory that a request allocates; in one process, on one loop", "allocations", (
+        *(allocations("swiftlet-" + side + "-" + kind) for side in ("server", "client") for kind in ("fiber", "task")),
+    ), "allocations/request", columns=("jobs",), rounds=1),
     Workload("http_client", "GETs, 100 at a time, to a fixed-response C server; client CPU a request", "http_client", (
-        *fiber_and_task("http_client", 20_000),
+        *fiber_and_task("http_client", 100_000),
         native("c-epoll-raw", "client-raw", 200_000, limit=True),
         native("libcurl-multi", "client-curl", 20_000),
         native("go-nethttp", "client-go", 20_000),

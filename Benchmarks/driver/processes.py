@@ -26,8 +26,8 @@ def _watch_memory(process, peak, stop):
         peak[0] = max(peak[0], now, resident_kilobytes(process, "VmHWM"))
 
 
-def run_to_end(command, cpus, seconds, environment=None, watch=False):
-    """Runs a program; returns its JSON line, its CPU seconds and, when watched, its peak memory in MB."""
+def run_to_end(command, cpus, seconds, environment=None, watch=False, peer=None):
+    """Runs a program; returns its JSON line (the first, or that of a peer), its CPU seconds and, when watched, its peak memory in MB."""
     program = _start(command, cpus, env=environment)
     peak, stop, errors = [0], threading.Event(), []
     watcher = threading.Thread(target=_watch_memory, args=(program.pid, peak, stop))
@@ -46,11 +46,26 @@ def run_to_end(command, cpus, seconds, environment=None, watch=False):
     program.stdout.close()
     program.stderr.close()
     lines = output.decode(errors="replace").splitlines()
-    found = next((line for line in lines if line.startswith("{")), None)
+    found = (json.loads(line) for line in lines if line.startswith("{"))
+    found = next((line for line in found if peer in (None, line.get("peer"))), None)
     if program.returncode or not found:
         said = errors[0].decode(errors="replace").strip().splitlines()
         raise Failure(f"exit {program.returncode}: {said[-1] if said else 'no output'}")
-    return json.loads(found), usage.ru_utime + usage.ru_stime, peak[0] / 1000
+    return found, usage.ru_utime + usage.ru_stime, peak[0] / 1000
+
+
+def make_certificate():
+    """build/certificate.pem, with its key, for the TLS servers."""
+    path = os.path.join(PEERS, "build", "certificate.pem")
+    if not os.path.exists(path):
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                   "-days", "30", "-subj", "/CN=localhost", "-keyout", path + ".key", "-out", path]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise Failure(f"no certificate: {error}") from None
+        with open(path, "a") as file, open(path + ".key") as key:
+            file.write(key.read())
 
 
 _next_port = 21000 + os.getpid() % 4000

@@ -83,6 +83,11 @@ def ours(peer, workload, *sizes, **more):
     return Program(peer, (OURS, workload), sizes or (None,), **more)
 
 
+def allocations(peer):
+    """A row of what `swiftlet-allocations` prints."""
+    return Program(peer, (os.path.join(os.path.dirname(OURS), "swiftlet-allocations"),), (10_000,))
+
+
 def fiber_and_task(workload, *sizes, before=()):
     """Our two rows; `before` are options that precede the word fiber or task."""
     return tuple(ours("swiftlet-" + kind, workload, *sizes, options=(*before, kind)) for kind in ("fiber", "task"))

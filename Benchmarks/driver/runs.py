@@ -5,12 +5,16 @@ load to the second; for the HTTP clients it is the other way round.
 """
 import json
 import os
+import subprocess
+import sys
 import time
 
-from machine import FIRST, SECOND, busy_seconds, cpu_seconds, wait_until_quiet
-from processes import Failure, Server, run_to_end
+from machine import FIRST, SECOND, busy_seconds, cpu_seconds, family, resident_kilobytes, wait_until_quiet
+from processes import Failure, Server, make_certificate, run_to_end
+from programs import PEERS
 
 LOAD_SECONDS = 3
+SETTLE_SECONDS = 12  # a server may give memory of idle connections back only now and then
 HTTP_CONCURRENCY = 100
 
 
@@ -32,6 +36,13 @@ def alone(program, size):
     watch = Stopwatch([FIRST])
     arguments = [] if size is None else [size]
     line, cpu, _ = run_to_end([*program.command, *arguments, *program.options], [FIRST], 120)
+    return {**line, "foreign": watch.foreign(cpu)}
+
+
+def allocations(program, size):
+    wait_until_quiet([FIRST])
+    watch = Stopwatch([FIRST])
+    line, cpu, _ = run_to_end([*program.command, size], [FIRST], 120, peer=program.peer)
     return {**line, "foreign": watch.foreign(cpu)}
 
 
@@ -63,6 +74,41 @@ def http_server(program, size):
     return _served(program, size, load)
 
 
+def https_server(program, size):
+    def load(server):
+        command = ["wrk", "-t1", f"-c{size}", f"-d{LOAD_SECONDS}s", "-s", "http_server/report.lua",
+                   f"https://127.0.0.1:{server.port}/"]
+        return run_to_end(command, [SECOND], 60, dict(os.environ, PEER=program.peer, CONNS=str(size)))
+    make_certificate()
+    return _served(program, size, load)
+
+
+def idle_server(program, size):
+    """Resident memory of a connection that has been served and waits for another request."""
+    with Server(program.command, program.options, FIRST) as server:
+        watch = Stopwatch([FIRST, SECOND])
+
+        def resident():
+            return sum(map(resident_kilobytes, family(server.pid))) * 1024
+
+        def served(count):
+            client = subprocess.Popen([sys.executable, "http_server/idle.py", str(server.port), str(count)], cwd=PEERS,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            if client.stdout.readline() != "ready\n":
+                raise Failure("the connections were not served")
+            return client
+
+        few = served(100)
+        before = resident()
+        many = served(size)
+        time.sleep(SETTLE_SECONDS)
+        value = (resident() - before) / size
+        for client in (few, many):
+            client.communicate("")
+        return {"workload": "http_idle", "peer": program.peer, "n": size, "value": value, "unit": "B/connection",
+                "foreign": watch.foreign(0)}
+
+
 def _fetched(program, arguments, server_command, client_cpus):
     """Runs the program as a client of the given server."""
     cpus = [FIRST, SECOND]
@@ -88,4 +134,5 @@ def slow_fetch(program, size):
         raise Failure("the slow server gave no account") from None
 
 
-KINDS = {run.__name__: run for run in (alone, echo_server, http_server, http_client, slow_fetch)}
+KINDS = {run.__name__: run for run in (
+    alone, allocations, echo_server, http_server, https_server, idle_server, http_client, slow_fetch)}

@@ -240,6 +240,13 @@ size_t swiftlet_stack_trim(swiftlet_thread *thread, size_t keep, size_t limit) {
   return done;
 }
 
+void swiftlet_stack_release_unused(const swiftlet_context *context) {
+  enum { RED_ZONE = 128 };  // below the stack pointer, and a function's own all the same (System V ABI)
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  char *end = (char *)(((uintptr_t)context->stack_pointer - RED_ZONE) & ~(page - 1));
+  if (end > context->low) madvise(context->low, (size_t)(end - context->low), MADV_DONTNEED);
+}
+
 size_t swiftlet_stack_high_water(const swiftlet_context *context) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = (context->size + context->color) / page;
   unsigned char resident[(SWIFTLET_STACK_LARGEST_SIZE >> 12)];

@@ -14,6 +14,20 @@ func serveHTTP(port: Int, _ kind: Kind) throws {
     try EventLoop.run { try server.run() }
 }
 
+/// Answers 16 KB over TLS to wrk. Runs until it is killed. The certificate is a file with its key in it.
+func serveHTTPS(port: Int, certificate: String, _ kind: Kind) throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.port = port
+    configuration.tls = try TLSServerConfiguration(certificateFile: certificate, privateKeyFile: certificate)
+    let server = HTTPServer(configuration)
+    let page = [UInt8](repeating: UInt8(ascii: "x"), count: 16 * 1024)
+    switch kind {
+    case .fiber: server.get("/") { _ in HTTPServerResponse(bytes: page) }
+    case .task: server.get("/") { _ async in HTTPServerResponse(bytes: page) }
+    }
+    try EventLoop.run { try server.run() }
+}
+
 /// GETs to a C server, `concurrency` at a time over as many connections.
 func measureHTTPClient(port: Int, count: Int, concurrency: Int, _ kind: Kind) throws {
     let work = Fetches(port: port, total: count)

@@ -18,6 +18,7 @@ let usage = """
       timers [n]                           channel [n] [fiber|task]
       lock [n] [lock|semaphore]
       tcp_echo PORT [fiber|task]           http_server PORT [fiber|task]
+      http_tls PORT CERTIFICATE [fiber|task]
       pool_call [n]                        pool_map [n] [chunked|single]
       pool_compute [n]                     pool_bytes [size]
       nats_jobs SERVER [n]                 (built with SWIFTLET_NATS=1)
@@ -47,6 +48,8 @@ do {
     case "lock": try measureLock(count: arguments.number(or: 50_000_000), arguments.lockKind())
     case "tcp_echo": try serveEcho(port: arguments.number(), arguments.kind())
     case "http_server": try serveHTTP(port: arguments.number(), arguments.kind())
+    case "http_tls":
+        try serveHTTPS(port: arguments.number(), certificate: arguments.word(), arguments.kind())
     case "http_client":
         try measureHTTPClient(
             port: arguments.number(), count: arguments.number(or: 20_000), concurrency: arguments.number(or: 100),

@@ -34,6 +34,12 @@ static inline uint64_t swiftlet_ring_pop(swiftlet_ring *ring) {
   return ring->head == ring->tail ? 0 : ring->items[ring->head++ & ring->mask];
 }
 
+/// What was pushed last; zero when empty.
+static inline uint64_t swiftlet_ring_last(const swiftlet_ring *ring) {
+  return ring->head == ring->tail ? 0 : ring->items[(ring->tail - 1) & ring->mask];
+}
+static inline void swiftlet_ring_drop_last(swiftlet_ring *ring) { ring->tail--; }
+
 /// Counters that a watching thread reads: plain on the writer's side.
 static inline void swiftlet_counter_add(uint64_t *counter, uint64_t amount) {
   __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);

@@ -29,6 +29,9 @@ swiftlet_stack_statistics swiftlet_stack_count(swiftlet_thread *thread);
 /// Returns the memory of pooled stacks beyond `keep` to the kernel, at most `limit` of them now. Answers how many.
 size_t swiftlet_stack_trim(swiftlet_thread *thread, size_t keep, size_t limit);
 
+/// Gives back the pages below what a suspended stack holds.
+void swiftlet_stack_release_unused(const swiftlet_context *context);
+
 /// The most of this stack that was ever in use since its memory was last returned, in bytes; page granular
 /// below one page. Reads only resident pages.
 size_t swiftlet_stack_high_water(const swiftlet_context *context);

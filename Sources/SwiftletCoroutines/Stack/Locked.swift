@@ -6,10 +6,11 @@ import Glibc
 @safe
 package final class Locked<Value>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private var value: Value
+    // The mutex is what excludes others; the check for exclusive access would cost more than the lock.
+    @exclusivity(unchecked) private var value: Value
 
     package init(_ value: Value) {
-        self.value = value
+        unsafe self.value = value
         unsafe pthread_mutex_init(mutex, nil)
     }
 
@@ -21,6 +22,6 @@ package final class Locked<Value>: @unchecked Sendable {
     package func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
-        return try body(&value)
+        return try unsafe body(&value)
     }
 }

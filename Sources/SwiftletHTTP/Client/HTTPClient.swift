@@ -101,14 +101,15 @@ public final class HTTPClient: Sendable {
         return try body(response)
     }
 
-    func perform(_ original: HTTPClientRequest) throws -> HTTPClientResponse {
+    func perform(_ request: consuming HTTPClientRequest) throws -> HTTPClientResponse {
         guard configuration.middlewares.isEmpty else {
-            let response = try open(original)
+            let response = try open(request)
             defer { response.close() }
             return try checked(try response.collect())
         }
-        var journey = RequestJourney(completed(original), client: self)
-        let exchange = try journey.open()
+        let completed = completed(request)
+        var journey = RequestJourney(completed, client: self)
+        let exchange = try journey.open(completed)
         let bytes = try exchange.collect()
         return try checked(try exchange.response(bytes, journey))
     }
@@ -141,17 +142,17 @@ public final class HTTPClient: Sendable {
             return try configuration.middlewares[index].send(request) { try open($0, through: index + 1) }
         }
         var journey = RequestJourney(request, client: self)
-        let exchange = try journey.open()
+        let exchange = try journey.open(request)
         return try HTTPResponseStream(exchange, journey)
     }
 
     // MARK: Making requests
 
     /// The request with the client's own fields, where it does not set them.
-    func completed(_ original: HTTPClientRequest) -> HTTPClientRequest {
-        guard !configuration.headers.isEmpty else { return original }
-        var request = original
-        for field in configuration.headers where original.headers[field.name] == nil { request.headers.append(field) }
+    func completed(_ request: consuming HTTPClientRequest) -> HTTPClientRequest {
+        guard !configuration.headers.isEmpty else { return request }
+        let given = request.headers
+        for field in configuration.headers where given[field.name] == nil { request.headers.append(field) }
         return request
     }
 
@@ -169,12 +170,14 @@ public final class HTTPClient: Sendable {
 
     private func resolve(_ url: String, _ method: HTTPRequest.Method) throws -> HTTPURL {
         if let base = configuration.baseURL { return try base.resolving(url) }
-        if url.isEmpty || "/?#".contains(url[url.startIndex]), !url.hasPrefix("//") {
+        switch url.utf8.first {
+        case nil, UInt8(ascii: "?"), UInt8(ascii: "#"),
+            UInt8(ascii: "/") where !url.hasPrefix("//"):
             throw HTTPClientError(
                 method: method, url: url, phase: .request, attempt: 1, connectionAge: nil,
                 cause: HTTPRequestFault.hasNoBaseURL)
+        default: return try HTTPURL(url)
         }
-        return try HTTPURL(url)
     }
 }
 

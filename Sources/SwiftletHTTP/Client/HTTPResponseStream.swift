@@ -22,7 +22,7 @@ public final class HTTPResponseStream: @unchecked Sendable {
     private let head: ResponseHead?
     private let started: Deadline
 
-    init(_ exchange: Exchange, _ journey: RequestJourney) throws {
+    init(_ exchange: Exchange, _ journey: borrowing RequestJourney) throws {
         head = exchange.head
         status = head?.status ?? .ok
         headers = head?.headerFields ?? [:]

@@ -30,26 +30,66 @@ public struct HTTPURL: Sendable, Hashable, CustomStringConvertible {
         public let password: String
     }
 
+    /// In one object, since a URL goes through many hands.
+    private final class Parts: Sendable, Hashable {
+        let scheme: Scheme
+        let host: String
+        let port: Int
+        let path: String
+        let query: String?
+        let fragment: String?
+        let credentials: Credentials?
+
+        init(
+            _ scheme: Scheme, host: String, port: Int, path: String, query: String?, fragment: String?,
+            _ credentials: Credentials?
+        ) {
+            self.scheme = scheme
+            self.host = host
+            self.port = port
+            self.path = path
+            self.query = query
+            self.fragment = fragment
+            self.credentials = credentials
+        }
+
+        static func == (left: Parts, right: Parts) -> Bool {
+            left === right
+                || left.scheme == right.scheme && left.host == right.host && left.port == right.port
+                    && left.path == right.path && left.query == right.query && left.fragment == right.fragment
+                    && left.credentials == right.credentials
+        }
+
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(host)
+            hasher.combine(port)
+            hasher.combine(path)
+            hasher.combine(query)
+        }
+    }
+
+    private let parts: Parts
+
     /// The protocol to speak.
-    public let scheme: Scheme
+    public var scheme: Scheme { parts.scheme }
 
     /// The host in small letters: a name, an IPv4 address, or an IPv6 address without brackets.
-    public let host: String
+    public var host: String { parts.host }
 
     /// The port to connect to.
-    public let port: Int
+    public var port: Int { parts.port }
 
     /// The path, encoded and without `.` and `..` segments. It begins with a slash.
-    public let path: String
+    public var path: String { parts.path }
 
     /// What stands after the question mark, encoded; `nil` if there is none.
-    public let query: String?
+    public var query: String? { parts.query }
 
     /// What stands after the number sign, encoded; `nil` if there is none. It is never sent.
-    public let fragment: String?
+    public var fragment: String? { parts.fragment }
 
     /// What stood in front of the host. It is never part of ``authority`` and never printed.
-    public let credentials: Credentials?
+    public var credentials: Credentials? { parts.credentials }
 
     /// Parses a URL.
     ///
@@ -157,13 +197,10 @@ public struct HTTPURL: Sendable, Hashable, CustomStringConvertible {
             query = start..<index
         }
         guard index == bytes.count else { return nil }
-        self.scheme = scheme
-        self.host = String(ascii: bytes.extracting(host))
-        self.port = port
-        self.path = path.isEmpty ? "/" : String(ascii: bytes.extracting(path))
-        self.query = query.map { String(ascii: bytes.extracting($0)) }
-        fragment = nil
-        credentials = nil
+        parts = Parts(
+            scheme, host: String(ascii: bytes.extracting(host)), port: port,
+            path: path.isEmpty ? "/" : String(ascii: bytes.extracting(path)),
+            query: query.map { String(ascii: bytes.extracting($0)) }, fragment: nil, nil)
     }
 
     private init(scheme: Scheme, authority: Substring, reference: URLReference) throws(HTTPURLError) {
@@ -193,13 +230,11 @@ public struct HTTPURL: Sendable, Hashable, CustomStringConvertible {
     }
 
     private init(scheme: Scheme, host: String, port: Int, credentials: Credentials?, reference: URLReference) {
-        self.scheme = scheme
-        self.host = host
-        self.port = port
-        self.credentials = credentials
-        path = PercentEncoding.encode(URLReference.removingDotSegments(reference.path)) { $0.isPathCharacter }
-        query = reference.query.map { PercentEncoding.encode($0) { $0.isQueryCharacter } }
-        fragment = reference.fragment.map { PercentEncoding.encode($0) { $0.isQueryCharacter } }
+        parts = Parts(
+            scheme, host: host, port: port,
+            path: PercentEncoding.encode(URLReference.removingDotSegments(reference.path)) { $0.isPathCharacter },
+            query: reference.query.map { PercentEncoding.encode($0) { $0.isQueryCharacter } },
+            fragment: reference.fragment.map { PercentEncoding.encode($0) { $0.isQueryCharacter } }, credentials)
     }
 
     private static func hostFault(_ host: Substring) -> HTTPURLError {

@@ -130,6 +130,12 @@ extension [UInt8] {
         append(contentsOf: "\r\n".utf8)
     }
 
+    /// Appends a number that is not negative.
+    mutating func appendDecimal(_ number: Int) {
+        if number >= 10 { appendDecimal(number / 10) }
+        append(.zero + UInt8(number % 10))
+    }
+
     private static func checkPath(_ request: HTTPRequest) throws(HTTPSerializationError) {
         guard let path = request.path, let first = path.utf8.first else {
             throw HTTPSerializationError(.invalidPath, "set the request's path, at least to \"/\"")

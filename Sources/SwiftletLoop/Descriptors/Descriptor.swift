@@ -54,19 +54,31 @@ public final class Descriptor: @unchecked Sendable {
 
     /// Parks unless the side may be ready. What is believed may be out of date in the optimistic direction only.
     ///
+    /// - Parameters:
+    ///   - side: what is waited for.
+    ///   - deadline: when to give up; asked only when there is something to wait for.
     /// - Throws: `DescriptorError` when it is or gets closed, `DeadlineExceeded`, `CancellationError`.
     @inline(__always)
-    public func waitUnlessReady(_ side: Readiness, until deadline: Deadline? = nil) throws {
+    public func waitUnlessReady(_ side: Readiness, until deadline: @autoclosure () -> Deadline? = nil) throws {
         let number = number
         guard number >= 0 else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF) }
         // Another loop's knowledge is of no use here, and a closed one hears nothing any more.
-        guard let loop = EventLoop.currentIfAny, address(of: loop) == owner.load(ordering: .acquiring) & ~Self.marks
-        else {
-            return
+        guard let loop = unsafe ownLoop else { return }
+        let isReady = unsafe loop._withUnsafeGuaranteedRef { loop in
+            let entry = unsafe loop.descriptors.entry(number)
+            return unsafe side == .reading ? entry.pointee.isReadable : entry.pointee.isWritable
         }
-        let entry = unsafe loop.descriptors.entry(number)
-        let isReady = unsafe side == .reading ? entry.pointee.isReadable : entry.pointee.isWritable
-        if !isReady { try wait(side, on: loop, until: deadline) }
+        if !isReady { try unsafe wait(side, on: loop.takeUnretainedValue(), until: deadline()) }
+    }
+
+    /// The calling thread's loop if the descriptor belongs to it. Not counted, since each read and write asks.
+    @inline(__always)
+    private var ownLoop: Unmanaged<EventLoop>? {
+        // Safe: the thread's record owns a reference, and nobody else closes the thread's loop.
+        guard let loop = unsafe swiftlet_thread_if_made()?.pointee.loop,
+            UInt(bitPattern: loop) == owner.load(ordering: .acquiring) & ~Self.marks
+        else { return nil }
+        return unsafe Unmanaged.fromOpaque(loop)
     }
 
     /// Notes that a call on this side was refused or left the side empty, and makes sure that the next change to ready
@@ -74,14 +86,13 @@ public final class Descriptor: @unchecked Sendable {
     ///
     /// - Throws: `DescriptorError` when it is closed, or waited for on another loop.
     public func drained(_ side: Readiness) throws {
-        guard let current = EventLoop.currentIfAny else { return }
         let number = number
         guard number >= 0 else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF) }
-        if owner.load(ordering: .acquiring) & ~Self.marks != address(of: current) { try move(to: current) }
-        let entry = unsafe current.descriptors.entry(number)
-        switch side {
-        case .reading: unsafe entry.pointee.isReadable = unsafe entry.pointee.hasEnded
-        case .writing: unsafe entry.pointee.isWritable = false
+        if let loop = unsafe ownLoop {
+            unsafe loop._withUnsafeGuaranteedRef { unsafe $0.descriptors.noteDrained(number, side) }
+        } else if let current = EventLoop.currentIfAny {
+            try move(to: current)
+            unsafe current.descriptors.noteDrained(number, side)
         }
     }
 

@@ -72,6 +72,14 @@ final class DescriptorTable {
         return unsafe entries + index
     }
 
+    func noteDrained(_ descriptor: CInt, _ side: Readiness) {
+        let entry = unsafe entry(descriptor)
+        switch side {
+        case .reading: unsafe entry.pointee.isReadable = unsafe entry.pointee.hasEnded
+        case .writing: unsafe entry.pointee.isWritable = false
+        }
+    }
+
     private func grow(toHold index: Int) {
         var bigger = capacity
         while bigger <= index { bigger *= 2 }

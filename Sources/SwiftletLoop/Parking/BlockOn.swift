@@ -1,27 +1,52 @@
-import CSwiftlet
-import SwiftletCoroutines
-
 /// Runs async code from synchronous code and waits for its result.
 ///
-/// In a fiber, or in a task on a loop, the async code runs on the same loop and only the caller waits: no deadlock. On a
-/// plain thread it runs in Swift's default pool and the thread blocks.
+/// In a fiber, or in a task on a loop, the async code runs on the same loop and only the caller waits: no deadlock. It begins
+/// at once, on the caller's stack, so code that need not wait costs no turn of the loop. On a plain thread it runs in Swift's
+/// default pool and the thread blocks.
 ///
 /// Cancellation: of the caller cancels the async code and waits for its end.
 /// - Throws: what the async code throws.
+@inlinable
 public func blockOn<Value>(_ body: @escaping @Sendable () async throws -> sending Value) throws -> Value {
-    let done = Waiter<Value>()
-    let work: @Sendable @concurrent () async -> Void = {
+    let outcome = TaskOutcome<Value>()
+    try waitForTask {
         do {
-            done.resume(returning: try await body())
+            outcome.result = .success(try await body())
         } catch {
-            done.resume(throwing: error)
+            outcome.result = .failure(error)
         }
     }
-    let task = EventLoop.currentIfAny.map { $0.makeTask(work) } ?? Task(operation: work)
+    return try outcome.result!.get()
+}
+
+/// What async code has come to. Written before its end, read after it.
+@usableFromInline
+final class TaskOutcome<Value>: @unchecked Sendable {
+    @usableFromInline var result: Result<Value, any Error>?
+
+    @inlinable
+    init() {}
+}
+
+@usableFromInline
+func waitForTask(_ body: @escaping @Sendable @concurrent () async -> Void) throws {
+    let done = Waiter<Void>()
+    let work: @Sendable @concurrent () async -> Void = {
+        await body()
+        done.resume(returning: ())
+    }
+    let task: Task<Void, Never> =
+        if let loop = EventLoop.carrier {
+            loop.resumeHere { () -> Task<Void, Never> in loop.makeTask(work) }
+        } else if let loop = EventLoop.currentIfAny {
+            loop.makeTask(work)
+        } else {
+            Task(operation: work)
+        }
     do {
-        return try done.wait(.task)!
+        try done.wait(.task)
     } catch is CancellationError {
         task.cancel()
-        return try done.wait(.task, isShielded: true)!
+        try done.wait(.task, isShielded: true)
     }
 }

@@ -33,7 +33,7 @@ public final class PipeReader: ByteSource, @unchecked Sendable {
     ///
     /// Cancellation: ends the wait; no byte is lost.
     public func waitForInput(until deadline: Deadline? = nil) throws {
-        try descriptor.waitForInput(until: nearest(deadline, storedTimeout), peer: peerName)
+        try descriptor.waitForInput(until: deadline, timeout: storedTimeout, peer: peerName)
     }
 
     /// Reads what has come, at least one byte, into memory of the caller's.
@@ -43,7 +43,7 @@ public final class PipeReader: ByteSource, @unchecked Sendable {
     /// - Throws: `SocketError`; `CancellationError`.
     public func read(into buffer: UnsafeMutableRawBufferPointer, until deadline: Deadline? = nil) throws -> Int {
         guard buffer.count > 0 else { return 0 }
-        return try descriptor.readSome(buffer.count, until: nearest(deadline, storedTimeout), peer: peerName) {
+        return try descriptor.readSome(buffer.count, until: deadline, timeout: storedTimeout, peer: peerName) {
             swiftlet_pipe_read($0, buffer.baseAddress, buffer.count)
         }
     }

@@ -12,14 +12,14 @@ extension StreamSocket {
     /// - Throws: `SocketError`; `CancellationError`.
     public final func read(into buffer: UnsafeMutableRawBufferPointer, until deadline: Deadline? = nil) throws -> Int {
         guard buffer.count > 0 else { return 0 }
-        return try descriptor.readSome(buffer.count, until: nearest(deadline, readTimeout), peer: peerName) {
+        return try descriptor.readSome(buffer.count, until: deadline, timeout: readTimeout, peer: peerName) {
             swiftlet_socket_receive($0, buffer.baseAddress, buffer.count)
         }
     }
 
     /// Waits until something can be read: bytes, the end, or an error. On a plain thread it returns at once.
     public final func waitForInput(until deadline: Deadline? = nil) throws {
-        try descriptor.waitForInput(until: nearest(deadline, readTimeout), peer: peerName)
+        try descriptor.waitForInput(until: deadline, timeout: readTimeout, peer: peerName)
     }
 
     /// Waits for the next byte, which stays where it is; `nil` at the end of the stream. Not for plain threads.

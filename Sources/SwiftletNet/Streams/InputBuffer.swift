@@ -1,28 +1,30 @@
+import SwiftletCoroutines
 package import SwiftletLoop
 
-/// Memory that the buffers of many connections take turns with. Belongs to one loop.
-package final class InputMemory {
+/// Memory that the buffers of all connections take turns with: few of them hold any at the same time.
+private enum InputMemory {
+    static let size = 16 * 1024
     /// Of memory that nobody uses, this much is kept.
-    private static let limit = 16
-    private var free: [UnsafeMutablePointer<UInt8>] = []
-
-    package init() { free.reserveCapacity(Self.limit) }
-
-    deinit { for memory in free { memory.deallocate() } }
+    private static let limit = 64
+    private static let free = Locked<[UnsafeMutablePointer<UInt8>]>([])
 
     /// What was given last is still in the processor's caches.
-    fileprivate func take() -> UnsafeMutablePointer<UInt8> {
-        free.popLast() ?? .allocate(capacity: InputBuffer.smallCapacity)
+    static func take() -> UnsafeMutablePointer<UInt8> {
+        free.withLock { $0.popLast() } ?? .allocate(capacity: size)
     }
 
-    fileprivate func give(_ memory: UnsafeMutablePointer<UInt8>) {
-        if free.count < Self.limit { free.append(memory) } else { memory.deallocate() }
+    static func give(_ memory: UnsafeMutablePointer<UInt8>) {
+        let isKept = free.withLock { free in
+            guard free.count < limit else { return false }
+            free.append(memory)
+            return true
+        }
+        if !isKept { memory.deallocate() }
     }
 }
 
 /// What has come over a connection and has not been used yet. Used by one stack at a time.
 package final class InputBuffer {
-    fileprivate static let smallCapacity = 16 * 1024
     private static let largeCapacity = 64 * 1024
 
     private var storage: UnsafeMutablePointer<UInt8>?
@@ -30,12 +32,8 @@ package final class InputBuffer {
     private var start = 0
     private var end = 0
 
-    private let memory: InputMemory?
-
     /// Makes an empty buffer.
-    ///
-    /// - Parameter memory: where it gets memory from and gives it back to; all of its buffers belong to one loop.
-    package init(memory: InputMemory? = nil) { self.memory = memory }
+    package init() {}
 
     deinit { release() }
 
@@ -72,10 +70,15 @@ package final class InputBuffer {
         return count
     }
 
+    /// Gives its memory back unless something is in it: nobody is going to read for some time.
+    package func rest() {
+        if isEmpty { release() }
+    }
+
     private func makeRoom() {
         if storage == nil {
-            storage = memory?.take() ?? .allocate(capacity: Self.smallCapacity)
-            capacity = Self.smallCapacity
+            storage = InputMemory.take()
+            capacity = InputMemory.size
         }
         guard end == capacity else { return }
         // A full buffer means that there is more than it holds, so it grows, at first to what makes calls worth it.
@@ -90,7 +93,7 @@ package final class InputBuffer {
 
     private func release() {
         if let storage {
-            if let memory, capacity == Self.smallCapacity { memory.give(storage) } else { storage.deallocate() }
+            if capacity == InputMemory.size { InputMemory.give(storage) } else { storage.deallocate() }
         }
         storage = nil
         (capacity, start, end) = (0, 0, 0)

@@ -4,7 +4,7 @@ import Swiftlet
 /// Sends a request that has a body, and looks out for a server that does not want it.
 struct BodySender {
     let connection: ClientConnection
-    let configuration: HTTPClient.Configuration
+    let client: HTTPClient
     let deadline: Deadline?
     let notify: ((HTTPClientEvent.Step) -> Void)?
 
@@ -45,11 +45,11 @@ struct BodySender {
 
     /// Waits for the server's consent: 100, or silence for `continueTimeout`. Anything else is its answer.
     private func isWanted() throws -> Bool {
-        let patience = Deadline.after(configuration.continueTimeout)
+        let patience = Deadline.after(client.configuration.continueTimeout)
         let limit = deadline.map { min($0, patience) } ?? patience
         do {
             while true {
-                let head = try connection.readHead(limits: configuration.limits, until: limit)
+                let head = try connection.readHead(limits: client.configuration.limits, until: limit)
                 if head.status.code == 100 { return true }
                 guard !head.isInterim else { continue }
                 connection.earlyHead = head
@@ -64,7 +64,7 @@ struct BodySender {
         var sent = 0
         repeat {
             let end = min(sent + Self.pieceSize, bytes.count)
-            if sent > 0, try connection.isRefused(limits: configuration.limits, until: deadline) {
+            if sent > 0, try connection.isRefused(limits: client.configuration.limits, until: deadline) {
                 throw RequestRefused()
             }
             if sent == 0, end == bytes.count {
@@ -80,7 +80,7 @@ struct BodySender {
 
     private func send(_ length: Int?, _ produce: (HTTPBodyWriter) throws -> Void) throws {
         let writer = HTTPBodyWriter(
-            connection, length: length, limits: configuration.limits, until: deadline,
+            connection, length: length, limits: client.configuration.limits, until: deadline,
             notify: notify.map { notify in { notify(.bodyChunkSent(count: $0)) } })
         defer { writer.abandon() }
         do {
@@ -95,7 +95,7 @@ struct BodySender {
 
     private func hasAnswer() throws -> Bool {
         do {
-            _ = try connection.isRefused(limits: configuration.limits, until: deadline)
+            _ = try connection.isRefused(limits: client.configuration.limits, until: deadline)
         } catch let error where !(error is CancellationError) {
             return false
         }

@@ -26,7 +26,7 @@ struct Connector {
     }
 
     let key: ConnectionKey
-    let configuration: HTTPClient.Configuration
+    let client: HTTPClient
     let deadline: Deadline?
 
     /// Opens a stream to where the key leads.
@@ -48,7 +48,7 @@ struct Connector {
             }
             notify(.tlsStarted)
             let stream = try TLSStream.client(
-                over: transport, serverName: key.host, configuration: configuration.tls, until: deadline)
+                over: transport, serverName: key.host, configuration: client.configuration.tls, until: deadline)
             notify(.tlsDone)
             return stream
         #else
@@ -58,13 +58,13 @@ struct Connector {
     }
 
     private func connect(to host: String, port: Int, _ notify: (Step) -> Void) throws -> any ByteStream {
-        if let connect = configuration.connect {
+        if let connect = client.configuration.connect {
             notify(.connecting)
             let stream = try connect(host, port, deadline)
             notify(.connected(stream.remoteAddress))
             return stream
         }
-        if let path = configuration.unixSocket {
+        if let path = client.configuration.unixSocket {
             notify(.connecting)
             let connection = try UnixConnection.connect(to: path, timeout: deadline?.remaining)
             notify(.connected(connection.remoteAddress))
@@ -89,8 +89,10 @@ struct Connector {
             if let authorization = proxy.authorization { head += "Proxy-Authorization: \(authorization)\r\n" }
             try stream.write(head + "\r\n", until: deadline)
             let connection = ClientConnection(stream)
-            var answer = try connection.readHead(limits: configuration.limits, until: deadline)
-            while answer.isInterim { answer = try connection.readHead(limits: configuration.limits, until: deadline) }
+            var answer = try connection.readHead(limits: client.configuration.limits, until: deadline)
+            while answer.isInterim {
+                answer = try connection.readHead(limits: client.configuration.limits, until: deadline)
+            }
             guard answer.status.kind == .successful else {
                 throw HTTPRequestFault.proxyRefused(status: answer.status.code)
             }

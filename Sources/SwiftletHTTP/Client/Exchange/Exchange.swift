@@ -40,8 +40,6 @@ final class Exchange: @unchecked Sendable {
 
     deinit { abandon() }
 
-    private var configuration: HTTPClient.Configuration { client.configuration }
-
     // MARK: To the head
 
     /// Sends the request and reads the answer's head.
@@ -52,7 +50,7 @@ final class Exchange: @unchecked Sendable {
     func open(_ additions: RequestAdditions, isUpgrade: Bool = false) throws {
         do {
             guard request.method != .connect else { throw HTTPRequestFault.isConnect }
-            let key = ConnectionKey(request.url, proxy: configuration.proxies.proxy(for: request.url))
+            let key = ConnectionKey(request.url, proxy: client.configuration.proxies.proxy(for: request.url))
             var bytes: [UInt8] = []
             bytes.reserveCapacity(256)
             try bytes.appendHead(
@@ -60,7 +58,7 @@ final class Exchange: @unchecked Sendable {
             phase = .queue
             var wasQueued = false
             let (endpoint, kept) = try client.pool.acquire(
-                key, at: started, until: nearest(configuration.queueTimeout)
+                key, at: started, until: nearest(client.configuration.queueTimeout)
             ) { ahead in
                 wasQueued = true
                 notify(.queued(ahead: ahead))
@@ -80,9 +78,9 @@ final class Exchange: @unchecked Sendable {
             do {
                 try send(bytes, on: connection)
                 phase = .readHead
-                var head = try connection.readHead(limits: configuration.limits, until: deadline)
+                var head = try connection.readHead(limits: client.configuration.limits, until: deadline)
                 while head.isInterim {
-                    head = try connection.readHead(limits: configuration.limits, until: deadline)
+                    head = try connection.readHead(limits: client.configuration.limits, until: deadline)
                 }
                 notify(.headReceived(head.status))
                 phase = .readBody
@@ -101,7 +99,7 @@ final class Exchange: @unchecked Sendable {
 
     /// The server closed a kept connection just when the request was on its way: no byte of an answer has come.
     private func isStale(_ connection: ClientConnection, _ error: any Error) -> Bool {
-        guard connection.isReused, attempt == 1, configuration.retriesStaleConnections, request.isIdempotent,
+        guard connection.isReused, attempt == 1, client.configuration.retriesStaleConnections, request.isIdempotent,
             request.isRepeatable, phase == .write || phase == .readHead, connection.input.isEmpty
         else { return false }
         return isDisconnection(error)
@@ -132,8 +130,8 @@ final class Exchange: @unchecked Sendable {
         client.pool.makeRoom()
         connection = nil
         guard let key = endpoint?.key else { throw HTTPRequestFault.clientIsClosed }
-        let limit = nearest(configuration.connectTimeout)
-        let connector = Connector(key: key, configuration: configuration, deadline: limit)
+        let limit = nearest(client.configuration.connectTimeout)
+        let connector = Connector(key: key, client: client, deadline: limit)
         let stream = try connector.open { step in
             switch step {
             case .resolving: phase = .resolve
@@ -145,8 +143,8 @@ final class Exchange: @unchecked Sendable {
             if let event = step.event { notify(event) }
         }
         // Each wait of the exchange is bounded by these; the stream counts them from any progress.
-        stream.readTimeout = configuration.readTimeout
-        stream.writeTimeout = configuration.readTimeout
+        stream.readTimeout = client.configuration.readTimeout
+        stream.writeTimeout = client.configuration.readTimeout
         return ClientConnection(stream)
     }
 
@@ -159,7 +157,7 @@ final class Exchange: @unchecked Sendable {
             return
         }
         keepsAlive = try BodySender(
-            connection: connection, configuration: configuration, deadline: deadline,
+            connection: connection, client: client, deadline: deadline,
             notify: observer
         ).send(bytes, body, asksFirst: request.expectsContinue)
     }
@@ -187,7 +185,7 @@ final class Exchange: @unchecked Sendable {
 
     private func readBody(length: Int) throws -> [UInt8] {
         guard let connection else { throw HTTPRequestFault.responseIsClosed }
-        if let limit = configuration.limits.bodyLength, length > limit {
+        if let limit = client.configuration.limits.bodyLength, length > limit {
             throw HTTPParseError(.bodyTooLong, "the body is longer than \(limit) bytes")
         }
         let input = connection.input
@@ -207,7 +205,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     private func readCodedBody() throws -> [UInt8] {
-        var decompressor = try makeDecompressor(limit: configuration.limits.bodyLength)
+        var decompressor = try makeDecompressor(limit: client.configuration.limits.bodyLength)
         var body: [UInt8] = []
         bodyDeadline = deadline
         while let range = try nextRange() {
@@ -225,7 +223,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     func makeDecompressor(limit: Int?) throws -> ContentDecoder {
-        try ContentDecoder(head: head, isOn: configuration.decodesContent, limit: limit)
+        try ContentDecoder(head: head, isOn: client.configuration.decodesContent, limit: limit)
     }
 
     /// Where in the input the body's next bytes lie, or `nil` at its end. They must be consumed before the next call.
@@ -253,7 +251,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Who streams decides about lengths.
     private var bodyLimits: HTTPLimits {
-        var limits = configuration.limits
+        var limits = client.configuration.limits
         if isStreaming { limits.bodyLength = nil }
         return limits
     }
@@ -315,7 +313,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     /// The answer as its caller gets it.
-    func response(_ bytes: [UInt8], _ journey: RequestJourney) throws -> HTTPClientResponse {
+    func response(_ bytes: [UInt8], _ journey: borrowing RequestJourney) throws -> HTTPClientResponse {
         guard let head else { throw HTTPRequestFault.responseIsClosed }
         return HTTPClientResponse(
             head: head, bytes: bytes, method: request.method, url: request.url, history: journey.history,
@@ -335,6 +333,7 @@ final class Exchange: @unchecked Sendable {
         self.connection = nil
         // Bytes behind the answer are none that this client asked for: whose they are cannot be known.
         let isKept = keepsAlive && connection.input.isEmpty
+        connection.input.rest()
         if !isKept { connection.close() }
         giveUpPlace(keeping: isKept ? connection : nil)
         notify(.ended)
@@ -377,13 +376,13 @@ final class Exchange: @unchecked Sendable {
     private func translated(_ error: any Error) -> any Error {
         guard error is DeadlineExceeded || (error as? SocketError)?.reason == .timedOut else { return error }
         if let deadline, deadline <= .now {
-            return HTTPTimeoutError(limit: .total, duration: request.timeout ?? configuration.timeout)
+            return HTTPTimeoutError(limit: .total, duration: request.timeout ?? client.configuration.timeout)
         }
         switch phase {
-        case .queue: return HTTPTimeoutError(limit: .queue, duration: configuration.queueTimeout)
+        case .queue: return HTTPTimeoutError(limit: .queue, duration: client.configuration.queueTimeout)
         case .resolve, .connect, .proxy, .tls:
-            return HTTPTimeoutError(limit: .connect, duration: configuration.connectTimeout)
-        default: return HTTPTimeoutError(limit: .read, duration: configuration.readTimeout)
+            return HTTPTimeoutError(limit: .connect, duration: client.configuration.connectTimeout)
+        default: return HTTPTimeoutError(limit: .read, duration: client.configuration.readTimeout)
         }
     }
 
@@ -395,14 +394,14 @@ final class Exchange: @unchecked Sendable {
 
     /// Tells of steps for whoever sends the body; `nil` if nobody listens.
     private var observer: ((HTTPClientEvent.Step) -> Void)? {
-        guard let trace = configuration.trace else { return nil }
+        guard let trace = client.configuration.trace else { return nil }
         let (number, method, url) = (number, request.method, request.url)
         return { trace(HTTPClientEvent(request: number, method: method, url: url, step: $0, time: .now)) }
     }
 
     @inline(__always)
     func notify(_ step: @autoclosure () -> HTTPClientEvent.Step) {
-        guard let trace = configuration.trace else { return }
+        guard let trace = client.configuration.trace else { return }
         trace(HTTPClientEvent(request: number, method: request.method, url: request.url, step: step(), time: .now))
     }
 }

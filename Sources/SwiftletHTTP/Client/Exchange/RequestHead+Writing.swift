@@ -22,20 +22,19 @@ extension [UInt8] {
         of request: HTTPClientRequest, _ additions: RequestAdditions, client: HTTPClient,
         isProxied: Bool
     ) throws {
-        let url = request.url
         append(request.method.rawValue)
         append(.space)
         if isProxied {
             append("http://")
-            appendAuthority(of: url)
+            appendAuthority(of: request.url)
         }
-        append(url.path)
-        if let query = url.query {
+        append(request.url.path)
+        if let query = request.url.query {
             append(UInt8(ascii: "?"))
             append(query)
         }
         append(" HTTP/1.1\r\nHost: ")
-        appendAuthority(of: url)
+        appendAuthority(of: request.url)
         append("\r\n")
         var defaults = DefaultFields()
         if request.headers.isEmpty, let lines = client.defaultLines {
@@ -104,7 +103,7 @@ extension [UInt8] {
     }
 
     private mutating func appendAuthority(of url: HTTPURL) {
-        if url.host.utf8.contains(.colon) {
+        if url.host.utf8.span.firstIndex(where: { $0 == .colon }) != nil {
             append(UInt8(ascii: "["))
             append(url.host)
             append(UInt8(ascii: "]"))
@@ -113,7 +112,7 @@ extension [UInt8] {
         }
         guard url.port != url.scheme.defaultPort else { return }
         append(.colon)
-        append(String(url.port))
+        appendDecimal(url.port)
     }
 
     private mutating func append(_ text: String) { append(contentsOf: text.utf8) }

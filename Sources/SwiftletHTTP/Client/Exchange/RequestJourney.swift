@@ -3,21 +3,19 @@ import Swiftlet
 
 /// The way of a request of the caller's: exchange after exchange, as redirects and demands for authentication want it, up
 /// to the answer that is the caller's.
-struct RequestJourney {
+struct RequestJourney: ~Copyable {
     private let client: HTTPClient
     private let deadline: Deadline?
     private let number: UInt64
     let started = Deadline.now
-    private var request: HTTPClientRequest
     private(set) var history: [HTTPClientResponse] = []
     /// Who asks; only where the journey began, for it is a secret between these two.
     private var authentication: HTTPAuthentication?
     private var authorization: String?
     private var hasAnsweredChallenge = false
 
-    init(_ request: HTTPClientRequest, client: HTTPClient) {
+    init(_ request: borrowing HTTPClientRequest, client: HTTPClient) {
         self.client = client
-        self.request = request
         deadline = (request.timeout ?? client.configuration.timeout).map { Deadline.after($0) }
         number = client.nextNumber()
         authentication = request.authentication
@@ -32,21 +30,23 @@ struct RequestJourney {
     }
 
     /// Goes as far as the head of the answer.
-    mutating func open(isUpgrade: Bool = false) throws -> Exchange {
+    mutating func open(_ first: consuming HTTPClientRequest, isUpgrade: Bool = false) throws -> Exchange {
+        var next: HTTPClientRequest? = first
         while true {
-            let exchange = Exchange(request, client: client, at: started, until: deadline, number: number)
+            let exchange = Exchange(next.take()!, client: client, at: started, until: deadline, number: number)
             exchange.notify(.started)
-            try exchange.open(try additions(), isUpgrade: isUpgrade)
+            try exchange.open(try additions(to: exchange.request), isUpgrade: isUpgrade)
             guard let head = exchange.head else { return exchange }
             if let jar = client.cookies, head.notes.contains(.setCookie) {
-                jar.take(head.headerFields, from: request.url)
+                jar.take(head.headerFields, from: exchange.request.url)
             }
             guard head.status.kind == .redirection || head.status.code == 401 else { return exchange }
-            guard try goesOn(after: head, exchange) else { return exchange }
+            next = try request(after: head, exchange)
+            if next == nil { return exchange }
         }
     }
 
-    private func additions() throws -> RequestAdditions {
+    private func additions(to request: borrowing HTTPClientRequest) throws -> RequestAdditions {
         var additions = RequestAdditions()
         if let jar = client.cookies, !jar.isEmpty {
             let own = request.headers[.cookie].map { Set(HTTPCookie.pairs($0).map(\.name)) } ?? []
@@ -60,26 +60,27 @@ struct RequestJourney {
         return additions
     }
 
-    /// Makes the next request, if this answer asks for one.
-    private mutating func goesOn(after head: ResponseHead, _ exchange: Exchange) throws -> Bool {
+    /// The next request, if this answer asks for one.
+    private mutating func request(after head: ResponseHead, _ exchange: Exchange) throws -> HTTPClientRequest? {
+        let request = exchange.request
         if head.status.code == 401 {
             guard let authentication, !hasAnsweredChallenge, request.isRepeatable,
                 let answer = client.digests.answer(head.headerFields, to: request, authentication)
-            else { return false }
+            else { return nil }
             hasAnsweredChallenge = true
             authorization = answer
             exchange.notify(.challenged)
             exchange.release()
-            return true
+            return request
         }
         guard request.followsRedirects, [301, 302, 303, 307, 308].contains(head.status.code),
             let location = head.headerFields[.location]
-        else { return false }
+        else { return nil }
         do {
             guard history.count < client.configuration.redirectLimit else {
                 throw HTTPRequestFault.tooManyRedirects(limit: client.configuration.redirectLimit)
             }
-            let next = try redirected(to: location, head.status)
+            let next = try redirected(request, to: location, head.status)
             exchange.notify(.redirected(to: next.url))
             exchange.release()
             history.append(
@@ -89,15 +90,16 @@ struct RequestJourney {
             if !next.url.hasSameOrigin(as: request.url) { authentication = nil }
             authorization = nil
             hasAnsweredChallenge = false
-            request = next
-            return true
+            return next
         } catch {
             throw exchange.fail(error, in: .redirect)
         }
     }
 
     /// The request that a redirect asks for (RFC 9110, 15.4).
-    private func redirected(to location: String, _ status: HTTPResponse.Status) throws -> HTTPClientRequest {
+    private func redirected(
+        _ request: HTTPClientRequest, to location: String, _ status: HTTPResponse.Status
+    ) throws -> HTTPClientRequest {
         var next = request
         var url = try request.url.resolving(location)
         if url.fragment == nil, let fragment = request.url.fragment { url = try url.resolving("#" + fragment) }

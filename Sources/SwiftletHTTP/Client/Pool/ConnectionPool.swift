@@ -12,9 +12,9 @@ final class ConnectionPool: Sendable {
     /// What the pool knows about one key. Guarded by the pool's lock.
     final class Endpoint: @unchecked Sendable {
         let key: ConnectionKey
-        fileprivate var used = 0
-        fileprivate var line = TicketLine()
-        fileprivate var waiting: [ClientConnection] = []
+        @exclusivity(unchecked) fileprivate var used = 0
+        @exclusivity(unchecked) fileprivate var line = TicketLine()
+        @exclusivity(unchecked) fileprivate var waiting: [ClientConnection] = []
 
         fileprivate init(_ key: ConnectionKey) { self.key = key }
     }

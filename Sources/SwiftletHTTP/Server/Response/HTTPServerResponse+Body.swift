@@ -49,6 +49,11 @@ extension HTTPServerResponse {
             }
         }
 
+        /// It is made while it is sent.
+        var isStreamed: Bool {
+            if case .stream = content { true } else { false }
+        }
+
         /// All of it; `nil` for a stream.
         public var bytes: [UInt8]? {
             switch content {

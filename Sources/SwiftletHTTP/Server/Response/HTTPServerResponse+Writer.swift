@@ -15,10 +15,13 @@ extension HTTPServerResponse {
 
         /// Chunks up to this size are put together with their size line; larger ones are sent from where they are.
         private static let copiedSize = 16 * 1024
+        /// After so many bytes others have a turn, though the client takes them all: each write counts as a kilobyte besides.
+        private static let budget = 256 * 1024
 
         private let stream: any ByteStream
         private var framing: Framing
         private var isClosed = false
+        private var budget = Writer.budget
         /// How many bytes have been written.
         public private(set) var byteCount = 0
 
@@ -68,6 +71,11 @@ extension HTTPServerResponse {
                 }
             }
             byteCount += bytes.count
+            budget -= bytes.count + 1024
+            if budget < 0 {
+                budget = Self.budget
+                try yield()
+            }
         }
 
         /// Sends a part of a file, whose length has been announced.

@@ -116,10 +116,4 @@ extension [UInt8] {
     fileprivate mutating func append(_ text: StaticString) {
         append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
-
-    /// Appends a number that is not negative.
-    fileprivate mutating func appendDecimal(_ number: Int) {
-        if number >= 10 { appendDecimal(number / 10) }
-        append(.zero + UInt8(number % 10))
-    }
 }

@@ -51,7 +51,8 @@ final class RouteTree: @unchecked Sendable {
 
 /// What one path answers: a handler a method.
 final class RouteEndpoint: @unchecked Sendable {
-    private var routes: [(method: HTTPRequest.Method, route: CompiledRoute)] = []
+    // Only read once requests come.
+    @exclusivity(unchecked) private var routes: [(method: HTTPRequest.Method, route: CompiledRoute)] = []
 
     /// The later of two routes for the same method counts.
     func add(_ method: HTTPRequest.Method, _ route: CompiledRoute) {

@@ -10,9 +10,8 @@ import SwiftletNet
 final class ServerConnection {
     /// With TLS another one from the handshake on.
     private(set) var stream: any ByteStream
-    private unowned let worker: ServerWorker
-    private let configuration: HTTPServer.Configuration
-    private let input: InputBuffer
+    private let worker: ServerWorker
+    private let input = InputBuffer()
     /// Nothing of a further request has come, or the client has got all that it will: a stopping server closes such
     /// connections at once.
     private(set) var isIdle = true
@@ -29,12 +28,12 @@ final class ServerConnection {
     private var clientHasEnded = false
     /// Who has taken the connection over.
     private var upgrade: HTTPServerUpgrade?
+    /// Runs async handlers, once there was one.
+    private var handlerTask: HandlerTask?
 
     init(_ stream: any ByteStream, worker: ServerWorker) {
         self.stream = stream
         self.worker = worker
-        configuration = worker.configuration
-        input = InputBuffer(memory: worker.inputMemory)
     }
 
     private var writer: ResponseWriter { ResponseWriter(stream: stream, worker: worker) }
@@ -47,19 +46,22 @@ final class ServerConnection {
 
     /// Serves until one side has had enough.
     func serve() {
-        defer { stream.close() }
+        defer {
+            stream.close()
+            handlerTask?.end()
+        }
         do {
-            stream = try configuration.secured(stream)
+            stream = try worker.configuration.secured(stream)
         } catch is SpokenInClear {
             return refuse(.badRequest, "this port speaks https: begin the URL with https://")
         } catch {
             return  // who does not get as far as a request is nobody's business
         }
-        stream.writeTimeout = configuration.writeTimeout
+        stream.writeTimeout = worker.configuration.writeTimeout
         do {
             // The observer must not keep the connection: the loop holds it until the descriptor is closed.
             try stream.observeEnd { [weak self] isBroken in self?.clientEnded(isBroken: isBroken) }
-            while let head = try readHead() {
+            while try waitForRequest(), let head = try readHead() {
                 guard try answer(head) else { return }
             }
         } catch let fault as HTTPParseError {
@@ -76,19 +78,31 @@ final class ServerConnection {
         }
     }
 
+    /// It is idle, and may stay so: what only requests need is given back.
+    func settle() {
+        handlerTask?.end()
+        handlerTask = nil
+        fiber?.releaseUnusedStack()
+    }
+
     // MARK: Requests
 
-    /// The next request's head; `nil` when there is none any more.
-    private func readHead() throws -> RequestHead? {
+    /// Waits until a request has begun. Apart from what reads it, whose frame would be most of what an idle stack holds.
+    ///
+    /// - Returns: false when there is none any more.
+    private func waitForRequest() throws -> Bool {
         isIdle = input.isEmpty
-        if worker.isStopping { return nil }
-        if isIdle {
-            idleSince = worker.tick
-            defer { idleSince = nil }
-            if try input.fill(from: stream, until: nil) == 0 { return nil }
-            isIdle = false
-        }
-        var parser = RequestHeadParser(limits: configuration.limits)
+        if worker.isStopping { return false }
+        guard isIdle else { return true }
+        idleSince = worker.tick
+        defer { idleSince = nil }
+        isIdle = try input.fill(from: stream, until: nil) == 0
+        return !isIdle
+    }
+
+    /// The request's head; `nil` when the client leaves within it.
+    private func readHead() throws -> RequestHead? {
+        var parser = RequestHeadParser(limits: worker.configuration.limits)
         var deadline: Deadline?
         while true {
             if let (head, count) = try parser.parse(input.bytes.span) {
@@ -96,7 +110,7 @@ final class ServerConnection {
                 return head
             }
             // All of the head has to come by then: a byte now and then keeps no connection alive.
-            let limit = deadline ?? .after(configuration.headTimeout)
+            let limit = deadline ?? .after(worker.configuration.headTimeout)
             deadline = limit
             // A client that leaves in the middle of a head gets no answer.
             if try input.fill(from: stream, until: limit) == 0 { return nil }
@@ -106,15 +120,18 @@ final class ServerConnection {
     /// Answers a request.
     ///
     /// - Returns: whether another may follow.
-    private func answer(_ head: RequestHead) throws -> Bool {
-        let began = configuration.accessLog == nil ? nil : Deadline.now
+    private func answer(_ head: consuming RequestHead) throws -> Bool {
+        let began = worker.configuration.accessLog == nil ? nil : Deadline.now
         let source =
             head.framing == .none
             ? nil
             : RequestBodySource(
-                head, limits: configuration.limits, timeout: configuration.bodyTimeout, stream: stream, input: input)
+                copy head, limits: worker.configuration.limits, timeout: worker.configuration.bodyTimeout,
+                stream: stream,
+                input: input)
         let request = HTTPServerRequest(
-            head, bodySource: source, bodyLimit: configuration.limits.bodyLength, remoteAddress: stream.remoteAddress,
+            head, bodySource: source, bodyLimit: worker.configuration.limits.bodyLength,
+            remoteAddress: stream.remoteAddress,
             scheme: worker.scheme)
         self.request = request
         isAnswering = false
@@ -135,11 +152,11 @@ final class ServerConnection {
             try handOver(to: takeOver, of: request)
             return false
         }
-        let closes = response.headers[.connection]?.lowercased() == "close"
+        let closes = !response.headers.isEmpty && response.headers[.connection]?.lowercased() == "close"
         var keepsAlive = request.head.keepsAlive && !closes && !worker.isStopping
         // A streamed answer may read the request's body while it is made. Any other begins when all that is going to be
         // read has been read.
-        let isStreamed = response.body.bytes == nil
+        let isStreamed = response.body.isStreamed
         if let source, !isStreamed { keepsAlive = source.close() && keepsAlive }
         keepsAlive = try write(response, to: request, keepsAlive: keepsAlive, began)
         guard let source else { return keepsAlive }
@@ -155,13 +172,21 @@ final class ServerConnection {
         do {
             switch route.handler {
             case .synchronous(let handler): return try handler(request)
-            case .asynchronous(let handler): return try blockOn { try await handler(request) }
+            case .asynchronous(let handler): return try asynchronously(handler, request)
             }
         } catch {
             // When the fiber itself is cancelled, the server's grace is over, or there is nobody to answer.
             try checkCancellation()
             return response(to: error, route, request)
         }
+    }
+
+    private func asynchronously(_ handler: @escaping HandlerTask.Handler, _ request: HTTPServerRequest) throws
+        -> HTTPServerResponse
+    {
+        let task = handlerTask ?? HandlerTask(on: worker.loop)
+        handlerTask = task
+        return try task.response(of: handler, to: request)
     }
 
     /// What an error of a handler is answered with: the inmost application that has something for it decides.
@@ -209,7 +234,7 @@ final class ServerConnection {
     private func write(
         _ response: HTTPServerResponse, to request: HTTPServerRequest, keepsAlive: Bool, _ began: Deadline?
     ) throws -> Bool {
-        var response = response
+        var status = response.status
         let isHead = request.method == .head
         isAnswering = true
         var outcome: (keepsAlive: Bool, byteCount: Int)
@@ -217,19 +242,19 @@ final class ServerConnection {
             outcome = try writer.write(response, isHead: isHead, version: request.version, keepsAlive: keepsAlive)
         } catch let error as HTTPSerializationError {
             Report(.handlerError, "the response to \(request.path) cannot be sent: \(error)").post()
-            response = .plain(.internalServerError)
-            outcome = try writer.write(response, isHead: isHead, version: request.version, keepsAlive: keepsAlive)
+            status = .internalServerError
+            outcome = try writer.write(.plain(status), isHead: isHead, version: request.version, keepsAlive: keepsAlive)
         } catch let error where !(error is SocketError) && !(error is CancellationError) {
             // What streams it: the head has gone, so the client is told by the missing end.
             try checkCancellation()
             Report(.handlerError, "the body of \(request.method.rawValue) \(request.path) threw \(error)").post()
             return false
         }
-        if let began, let log = configuration.accessLog {
+        if let began, let log = worker.configuration.accessLog {
             log(
                 HTTPAccess(
                     remoteAddress: stream.remoteAddress, method: request.method, target: request.target,
-                    version: request.version, status: response.status, byteCount: outcome.byteCount,
+                    version: request.version, status: status, byteCount: outcome.byteCount,
                     duration: .zero - began.remaining))
         }
         return outcome.keepsAlive
@@ -241,7 +266,7 @@ final class ServerConnection {
             let count = try writer.write(
                 .plain(status, reason), isHead: false, version: .http11, keepsAlive: false
             ).byteCount
-            configuration.accessLog?(
+            worker.configuration.accessLog?(
                 HTTPAccess(
                     remoteAddress: stream.remoteAddress, method: nil, target: nil, version: nil, status: status,
                     byteCount: count, duration: .zero))
@@ -257,7 +282,7 @@ final class ServerConnection {
         isIdle = true
         do {
             try stream.closeWriting()
-            let limit = Deadline.after(configuration.lingerTimeout)
+            let limit = Deadline.after(worker.configuration.lingerTimeout)
             var rest = 64 << 20
             while rest > 0, !worker.isStopping {
                 input.consume(input.bytes.count)
@@ -285,7 +310,7 @@ final class ServerConnection {
     /// Whether a client that has ended its side is still there cannot be seen, only asked: a machine whose program is gone
     /// answers what it gets with a reset.
     private func checkForClient(of request: HTTPServerRequest) {
-        guard let delay = configuration.goneClientCheck, request.version >= .http11 else { return }
+        guard let delay = worker.configuration.goneClientCheck, request.version >= .http11 else { return }
         worker.schedule(after: delay) { [weak self] in
             guard let self, self.request === request, !isAnswering, upgrade == nil else { return }
             do {

@@ -17,8 +17,7 @@ final class ServerWorker: @unchecked Sendable {
     private(set) var isStopping = false
     /// Wakes who waits until a connection has ended.
     private var ended: Waiter<Void>?
-    private var scratch: [UInt8] = []
-    let inputMemory = InputMemory()
+    @exclusivity(unchecked) private var scratch: [UInt8] = []
     /// Counts up while there are connections, so that they know since when they are idle without asking the clock.
     private(set) var tick = 0
     private var isTicking = false
@@ -75,10 +74,14 @@ final class ServerWorker: @unchecked Sendable {
             while !self.connections.isEmpty {
                 try sleep(interval)
                 self.tick += 1
-                // One more than the timeout has: the first of them had begun before the connection was idle.
-                for connection in self.connections.values {
-                    if let since = connection.idleSince, self.tick - since > Self.ticksPerIdleTimeout {
+                for (number, connection) in self.connections.values.enumerated() {
+                    if number % 64 == 63 { try yield() }
+                    guard let since = connection.idleSince else { continue }
+                    // One more than the timeout has: the first of them had begun before the connection was idle.
+                    if self.tick - since > Self.ticksPerIdleTimeout {
                         connection.stream.close()
+                    } else if self.tick - since == 1 {
+                        connection.settle()
                     }
                 }
             }
