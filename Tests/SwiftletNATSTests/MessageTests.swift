@@ -85,7 +85,7 @@ struct MessageTests {
 
     #if !NATS
         @Test func withoutTheTrait() async throws {
-            try await onLoop {
+            _ = try await onLoop {
                 try withNATSPool("nats://localhost:4222") { pool in
                     #expect(throws: NATSError.notBuilt) { try pool.waitUntilReady() }
                 }
