@@ -124,7 +124,8 @@ int swiftlet_socket_peek(int descriptor) {
   do {
     count = recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   } while (count < 0 && errno == EINTR);
-  return count == 1 ? byte : -1;
+  if (count == 1) return byte;
+  return count < 0 && errno == EAGAIN ? -EAGAIN : -1;
 }
 
 int swiftlet_datagram_make(int family) {

@@ -85,7 +85,7 @@ int swiftlet_socket_end_writing(int descriptor);
 int swiftlet_socket_peer_credentials(int descriptor, int *process, unsigned *user, unsigned *group);
 /// Whether anything can be read: bytes, the end, or an error. Takes nothing.
 bool swiftlet_socket_has_input(int descriptor);
-/// The first byte that can be read, which stays where it is; -1 if there is none.
+/// The first byte that can be read, which stays where it is; -EAGAIN if nothing has come yet, -1 at the end or after an error.
 int swiftlet_socket_peek(int descriptor);
 
 #endif

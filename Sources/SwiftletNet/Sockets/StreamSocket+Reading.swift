@@ -1,4 +1,5 @@
 import CSwiftlet
+import Glibc
 public import SwiftletLoop
 
 extension StreamSocket {
@@ -24,7 +25,16 @@ extension StreamSocket {
 
     /// Waits for the next byte, which stays where it is; `nil` at the end of the stream. Not for plain threads.
     package final func peek(until deadline: Deadline?) throws -> UInt8? {
-        try waitForInput(until: deadline)
-        return UInt8(exactly: swiftlet_socket_peek(descriptor.number))
+        while true {
+            try waitForInput(until: deadline)
+            let first = swiftlet_socket_peek(descriptor.number)
+            guard first == -EAGAIN else { return UInt8(exactly: first) }
+            // A new connection's input is believed to be there until a call was refused.
+            do {
+                try descriptor.refused(.reading, until: deadline)
+            } catch {
+                throw SocketError.translate(error, .read, peerName)
+            }
+        }
     }
 }
