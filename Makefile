@@ -50,8 +50,8 @@ aarch64: ## the C part and the assembly on AArch64, under qemu-user
 fuzz: tools ## libFuzzer on every parser, ten minutes each; FUZZ_SECONDS sets how long
 	Tests/Fuzz/run $(or $(FUZZ_SECONDS),600)
 
-faults: tools ## a hundred thousand random faults of a server against the HTTP client
-	SWIFTLET_FAULTS=100000 swift test --filter SwiftletHTTPTests.FaultTests
+faults: tools ## a hundred thousand random faults of a peer against the HTTP client, and against the server
+	SWIFTLET_FAULTS=100000 swift test --filter 'SwiftletHTTPTests\..*FaultTests'
 
 interop: tools ## long: other implementations; Python 3 with requests, aiohttp, websockets, httptools, Flask; wrk, slowhttptest, curl
 	Tests/Interop/install-client-peers

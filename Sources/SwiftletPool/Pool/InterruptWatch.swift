@@ -10,7 +10,7 @@ final class InterruptWatch: @unchecked Sendable {
 
     /// Listens as long as it lives, also if the fiber that holds it never runs.
     private final class Listener: @unchecked Sendable {
-        let descriptor: CInt
+        private(set) var descriptor: CInt
 
         init?() {
             guard Listener.isUnhandled else { return nil }
@@ -18,7 +18,12 @@ final class InterruptWatch: @unchecked Sendable {
             if descriptor < 0 { return nil }
         }
 
-        deinit { if descriptor >= 0 { swiftlet_signal_forget(SIGINT, descriptor) } }
+        deinit { forget() }
+
+        func forget() {
+            if descriptor >= 0 { swiftlet_signal_forget(SIGINT, descriptor) }
+            descriptor = -1
+        }
 
         /// Nobody listens to the signal, not even this library.
         private static var isUnhandled: Bool {
@@ -33,7 +38,10 @@ final class InterruptWatch: @unchecked Sendable {
         engine = pool.engine
         engine.enter { [self, engine] in
             fiber = engine.loop.spawn(name: "Ctrl-C for a process pool") {
-                defer { notifyClosing(listener.descriptor) }
+                defer {
+                    notifyClosing(listener.descriptor)
+                    listener.forget()
+                }
                 guard try waitUntilReady(listener.descriptor, for: .reading) else { return }
                 let count = engine.workers.count
                 engine.terminate()
@@ -45,11 +53,16 @@ final class InterruptWatch: @unchecked Sendable {
         }
     }
 
-    /// Gives the signal back.
+    /// Gives the signal back; then nothing is left of the watch. Waits a moment for the pool's loop.
     func end() {
-        engine.enter { [self] in
-            fiber?.cancel()
-            fiber = nil
+        let ended = Waiter<Void>()
+        let isEntered = engine.enter { [self] in
+            guard let fiber else { return ended.resume(returning: ()) }
+            fiber.rawLink { _ in ended.resume(returning: ()) }
+            fiber.cancel()
+            self.fiber = nil
         }
+        // A closed loop has ended the fiber itself. Behind a shield nothing ends the wait.
+        if isEntered { shielded { _ = try? ended.wait() } }
     }
 }
