@@ -14,18 +14,21 @@ final class BlockingThread {
 
     init(_ body: @escaping @Sendable () throws -> Void) throws(Failure) {
         work = Work(body)
+        // The thread has a reference of its own: who has started it may have gone before it begins.
+        let reference = Unmanaged.passRetained(work)
         let status = pthread_create(
             &thread, nil,
             { work in
-                let work = Unmanaged<Work>.fromOpaque(work!).takeUnretainedValue()
+                let work = Unmanaged<Work>.fromOpaque(work!).takeRetainedValue()
                 do {
                     try work.body()
                 } catch {
                     work.error = error
                 }
                 return nil
-            }, Unmanaged.passUnretained(work).toOpaque())
+            }, reference.toOpaque())
         guard status == 0 else {
+            reference.release()
             throw .system("cannot start a thread: \(String(cString: strerror(status))); ask for fewer requests")
         }
     }
