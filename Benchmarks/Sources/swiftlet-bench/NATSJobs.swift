@@ -18,7 +18,8 @@ func runNATSWorker(_ servers: String) throws {
 /// after the other.
 func measureNATSJobs(_ servers: String, count: Int) throws {
     var worker: pid_t = 0
-    let words = ["swiftlet-bench", "nats_worker", servers].map { strdup($0) }
+    let texts: [String] = ["swiftlet-bench", "nats_worker", servers]
+    let words = texts.map { text in strdup(text) }
     defer { for word in words { free(word) } }
     let status = posix_spawn(&worker, "/proc/self/exe", nil, nil, words + [nil], environ)
     guard status == 0 else { throw UsageError(reason: "no worker: \(String(cString: strerror(status)))") }
