@@ -43,8 +43,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
     private(set) var client: Client?
     private var puller: Puller?
     private var identities: CallIdentities
-    private var waiting: [PoolCall] = []
-    private var waitingHead = 0
+    private var waiting = CallQueue()
     var open: [String: OpenCall] = [:]
     /// Of the open calls, by their number.
     private var keys: [UInt64: String] = [:]
@@ -186,25 +185,9 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
 
     // MARK: Calls
 
-    private func nextWaiting() -> PoolCall? {
-        while waitingHead < waiting.count {
-            let call = waiting[waitingHead]
-            waitingHead += 1
-            if waitingHead == waiting.count {
-                waiting.removeAll(keepingCapacity: true)
-                waitingHead = 0
-            } else if waitingHead > 1024, waitingHead * 2 > waiting.count {
-                waiting.removeFirst(waitingHead)
-                waitingHead = 0
-            }
-            if !call.isAnswered { return call }
-        }
-        return nil
-    }
-
     private func dispatch() {
         guard let client, state == .open || state == .closed, isReady else { return }
-        while open.count < configuration.outstandingLimit, let call = nextWaiting() {
+        while open.count < configuration.outstandingLimit, let call = waiting.pop() {
             let key = "\(set).\(identities.next(call))"
             if let sequence = stored.removeValue(forKey: key) {
                 addOpen(call, key)
@@ -346,7 +329,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
     }
 
     private func finishIfDone() {
-        guard state == .closed, open.isEmpty, waitingHead == waiting.count, isReady else { return }
+        guard state == .closed, open.isEmpty, waiting.isEmpty, isReady else { return }
         end()
     }
 
@@ -359,11 +342,11 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
         (open, keys) = ([:], [:])
         // Of a named set the jobs stay: whoever goes on with it finds their results.
         if name == nil { for call in calls { withdraw(call) } }
-        let others = waiting[waitingHead...]
-        (waiting, waitingHead) = ([], 0)
+        var others = waiting
+        waiting = CallQueue()
         state = .ended
         for call in calls { call.call.finish(.failure(error)) }
-        for call in others { call.finish(.failure(error)) }
+        while let call = others.pop() { call.finish(.failure(error)) }
         end()
     }
 

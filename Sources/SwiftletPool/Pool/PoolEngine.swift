@@ -21,7 +21,7 @@ final class PoolEngine: CallEngine, @unchecked Sendable {
     let options: PoolOptions
     private var state = State.open
     private(set) var workers: [PoolWorker] = []
-    private var queues: [CallQueue]
+    private var queues: [WorkerQueue]
     private var scheduler: any PoolScheduler
     private var lastNumber: UInt64 = 0
     /// Why no worker can be started; all calls get it.
@@ -37,46 +37,18 @@ final class PoolEngine: CallEngine, @unchecked Sendable {
     private var readyWaiters: [Waiter<Void>] = []
     let ended = Waiter<Void>()
 
-    /// Calls that wait for a worker of a group.
-    private struct CallQueue {
-        var calls: [PoolCall] = []
-        var head = 0
+    /// Calls that wait for a worker of a group, and how that group is doing.
+    private struct WorkerQueue {
+        var calls = CallQueue()
         var running = 0
         var workers = 0
-
-        var waiting: Int { calls.count - head }
-
-        mutating func pop() -> PoolCall? {
-            while head < calls.count {
-                let call = calls[head]
-                head += 1
-                if head == calls.count {
-                    calls.removeAll(keepingCapacity: true)
-                    head = 0
-                } else if head > 1024, head * 2 > calls.count {
-                    calls.removeFirst(head)
-                    head = 0
-                }
-                if !call.isAnswered { return call }
-            }
-            return nil
-        }
-
-        mutating func putBack(_ call: PoolCall) {
-            if head > 0 {
-                head -= 1
-                calls[head] = call
-            } else {
-                calls.insert(call, at: 0)
-            }
-        }
     }
 
     init(_ options: PoolOptions) throws {
         try options.check()
         self.options = options
         loop = try EventLoop.carrier ?? EventLoop.sharedLoop()
-        queues = Array(repeating: CallQueue(), count: options.queueCount)
+        queues = Array(repeating: WorkerQueue(), count: options.queueCount)
         scheduler = options.scheduler
     }
 
@@ -105,7 +77,7 @@ final class PoolEngine: CallEngine, @unchecked Sendable {
             queues.count == 1
             ? 0
             : scheduler.choose(
-                among: queues.map { QueueLoad(waiting: $0.waiting, running: $0.running, workers: $0.workers) })
+                among: queues.map { QueueLoad(waiting: $0.calls.count, running: $0.running, workers: $0.workers) })
         guard queues.indices.contains(index) else {
             return call.finish(
                 .failure(PoolError.invalidOption("the scheduler has chosen queue \(index), which does not exist")))
@@ -124,7 +96,7 @@ final class PoolEngine: CallEngine, @unchecked Sendable {
 
     /// Hands out what waits in a queue.
     private func dispatch(_ queue: Int) {
-        while queues[queue].waiting > 0, let worker = leastLoaded(of: queue), let call = queues[queue].pop() {
+        while !queues[queue].calls.isEmpty, let worker = leastLoaded(of: queue), let call = queues[queue].calls.pop() {
             switch index(of: call.job) {
             case .failure(let error): call.finish(.failure(error))
             case .success(let type):
@@ -225,7 +197,7 @@ final class PoolEngine: CallEngine, @unchecked Sendable {
         for call in lost.reversed() where !call.isAnswered {
             call.worker = nil
             if call.job.isIdempotent, call.attempts <= options.retryLimit, state != .terminated {
-                queues[worker.queue].putBack(call)
+                queues[worker.queue].calls.putBack(call)
             } else {
                 call.finish(.failure(lossOf(call, exit)))
             }
@@ -275,7 +247,7 @@ final class PoolEngine: CallEngine, @unchecked Sendable {
 
     private func abandonCalls(_ error: PoolError) {
         for index in queues.indices {
-            while let call = queues[index].pop() { call.finish(.failure(error)) }
+            while let call = queues[index].calls.pop() { call.finish(.failure(error)) }
         }
     }
 
@@ -307,7 +279,7 @@ final class PoolEngine: CallEngine, @unchecked Sendable {
 
     var isOpen: Bool { state == .open }
 
-    private var hasWaitingCalls: Bool { queues.contains { $0.calls[$0.head...].contains { !$0.isAnswered } } }
+    private var hasWaitingCalls: Bool { queues.contains { $0.calls.hasUnanswered } }
 
     func close() {
         guard state == .open else { return }
