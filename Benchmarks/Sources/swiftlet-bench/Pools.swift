@@ -71,7 +71,12 @@ func measurePoolMap(count: Int, chunks: [Int]) throws {
 /// How long a map that computes takes, as a part of what the jobs take one after the other.
 func measurePoolCompute(count: Int) throws {
     let rounds = 20_000_000
-    let alone = ContinuousClock().measure { for _ in 0..<count { _ = ComputingJob(rounds: rounds).run() } }
+    // The sum is looked at, and no two are the same: the optimizer would leave out what nobody uses.
+    var sum: UInt64 = 0
+    let alone = ContinuousClock().measure {
+        for number in 0..<count { sum &+= ComputingJob(rounds: rounds + number).run() }
+    }
+    guard sum != 0 else { throw UsageError(reason: "nothing was computed") }
     try withBenchmarkPool { pool in
         let together = try ContinuousClock().measure {
             _ = try pool.map((0..<count).map { _ in ComputingJob(rounds: rounds) }, chunks: .one)
