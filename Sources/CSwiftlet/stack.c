@@ -112,7 +112,7 @@ static bool install_guard(char *low) {
 }
 
 // Tops of equally aligned stacks share their cache sets; the top is moved down by a multiple of two lines.
-static size_t color_of(size_t index) { return (index % 12) * 128; }
+static size_t color_of(size_t index) { return (index % 8) * 128; }
 
 static swiftlet_context *slot_context(const slab *of, size_t index) {
   char *top = of->low + (index + 1) * of->slot_size - color_of(index);

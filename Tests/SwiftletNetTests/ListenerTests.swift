@@ -159,6 +159,8 @@ import Testing
             let write = try failure(SocketError.self) { try pair.client.write("x") }
             #expect(write.isDisconnection)
             #expect(write.description.contains("write to 127.0.0.1:\(pair.client.remoteAddress.port): Broken pipe"))
+            // Who connects reads only when something has come.
+            try pair.server.write("x")
             #expect(try failure(SocketError.self) { try pair.client.read(upTo: 1) }.isDisconnection)
             #expect(try !failure(SocketError.self) { try pair.client.read(upTo: 1) }.isDisconnection)
             try yield()

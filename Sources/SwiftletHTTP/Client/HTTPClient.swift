@@ -101,17 +101,23 @@ public final class HTTPClient: Sendable {
         return try body(response)
     }
 
-    func perform(_ request: consuming HTTPClientRequest) throws -> HTTPClientResponse {
-        guard configuration.middlewares.isEmpty else {
-            let response = try open(request)
-            defer { response.close() }
-            return try checked(try response.collect())
-        }
-        let completed = completed(request)
-        var journey = RequestJourney(completed, client: self)
-        let exchange = try journey.open(completed)
+    func perform(_ request: HTTPClientRequest) throws -> HTTPClientResponse {
+        guard configuration.middlewares.isEmpty else { return try performThroughMiddlewares(request) }
+        var journey = RequestJourney(request, client: self)
+        return try answer(of: try journey.open(), journey)
+    }
+
+    @inline(never)
+    private func answer(of exchange: Exchange, _ journey: borrowing RequestJourney) throws -> HTTPClientResponse {
         let bytes = try exchange.collect()
         return try checked(try exchange.response(bytes, journey))
+    }
+
+    @inline(never)
+    private func performThroughMiddlewares(_ request: HTTPClientRequest) throws -> HTTPClientResponse {
+        let response = try open(request)
+        defer { response.close() }
+        return try checked(try response.collect())
     }
 
     private func checked(_ response: HTTPClientResponse) throws -> HTTPClientResponse {
@@ -141,19 +147,19 @@ public final class HTTPClient: Sendable {
         if index < configuration.middlewares.count {
             return try configuration.middlewares[index].send(request) { try open($0, through: index + 1) }
         }
-        var journey = RequestJourney(request, client: self)
-        let exchange = try journey.open(request)
+        var journey = RequestJourney(request, client: self, isComplete: true)
+        let exchange = try journey.open()
         return try HTTPResponseStream(exchange, journey)
     }
 
     // MARK: Making requests
 
     /// The request with the client's own fields, where it does not set them.
-    func completed(_ request: consuming HTTPClientRequest) -> HTTPClientRequest {
+    func completed(_ request: HTTPClientRequest) -> HTTPClientRequest {
         guard !configuration.headers.isEmpty else { return request }
-        let given = request.headers
-        for field in configuration.headers where given[field.name] == nil { request.headers.append(field) }
-        return request
+        var completed = request
+        for field in configuration.headers where request.headers[field.name] == nil { completed.headers.append(field) }
+        return completed
     }
 
     /// Makes a request to a URL, which may be relative to the base URL.

@@ -28,10 +28,9 @@ extension HTTPClient {
     ///
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPClientError`; `CancellationError`.
-    package func upgrade(_ request: consuming HTTPClientRequest) throws -> HTTPUpgrade {
-        let completed = completed(request)
-        var journey = RequestJourney(completed, client: self)
-        let exchange = try journey.open(completed, isUpgrade: true)
+    package func upgrade(_ request: HTTPClientRequest) throws -> HTTPUpgrade {
+        var journey = RequestJourney(request, client: self)
+        let exchange = try journey.open(isUpgrade: true)
         guard exchange.head?.status.code == 101 else {
             let bytes = try exchange.collect()
             return .refused(try exchange.response(bytes, journey))

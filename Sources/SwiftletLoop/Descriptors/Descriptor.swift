@@ -109,6 +109,21 @@ public final class Descriptor: @unchecked Sendable {
         unsafe current.descriptors.observeEnd(of: number, observer)
     }
 
+    /// Says of a new connection that its peer speaks second: then its first `waitUnlessReady(.reading)` parks, instead of
+    /// being followed by a call that is refused, with memory in hand. Does nothing once the descriptor belongs to the loop,
+    /// and on a plain thread.
+    ///
+    /// - Throws: `DescriptorError` when it is closed, or waited for on another loop.
+    public func expectsNoInput() throws {
+        guard let current = EventLoop.currentIfAny else { return }
+        let number = number
+        guard number >= 0 else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF) }
+        guard owner.load(ordering: .acquiring) & ~Self.marks != address(of: current) else { return }
+        // Input that is there already is not lost: adding a descriptor reports what it is ready for, also edge-triggered.
+        try move(to: current)
+        unsafe current.descriptors.noteDrained(number, .reading)
+    }
+
     /// For a call that was refused: on a loop the same as `drained`, and the next `waitUnlessReady` parks; on a plain
     /// thread, blocks until the side is ready.
     public func refused(_ side: Readiness, until deadline: Deadline? = nil) throws {

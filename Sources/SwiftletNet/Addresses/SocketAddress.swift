@@ -158,12 +158,34 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
     /// The address in numbers, without the port and without brackets; of a Unix socket its path.
     public var host: String {
         if let unixPath { return unixPath }
+        if family == .ipv4 { return dottedQuad }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { text in
             var bytes = bytes
             // Cannot fail: the family is one of the two and the text is long enough (inet_ntop(3)).
             guard inet_ntop(rawFamily, &bytes, text.baseAddress!, socklen_t(text.count)) != nil else { return "?" }
             let address = String(cString: text.baseAddress!)
             return scope == 0 ? address : "\(address)%\(scope)"
+        }
+    }
+
+    /// Not by inet_ntop(3), which goes through printf and its kilobyte of stack: that would be a page more for each fiber that
+    /// makes a connection.
+    private var dottedQuad: String {
+        withUnsafeBytes(of: bytes) { bytes in
+            String(unsafeUninitializedCapacity: 15) { text in
+                var count = 0
+                for (index, byte) in bytes.prefix(4).enumerated() {
+                    if index > 0 {
+                        text[count] = UInt8(ascii: ".")
+                        count += 1
+                    }
+                    for divisor: UInt8 in [100, 10, 1] where byte >= divisor || divisor == 1 {
+                        text[count] = UInt8(ascii: "0") + byte / divisor % 10
+                        count += 1
+                    }
+                }
+                return count
+            }
         }
     }
 

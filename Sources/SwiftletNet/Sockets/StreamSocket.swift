@@ -36,6 +36,8 @@ public class StreamSocket: ByteStream, @unchecked Sendable {
         do {
             while true {
                 var status = address.withRaw { swiftlet_socket_connect(number, $0.baseAddress, CInt($0.count)) }
+                // Not before the call: a socket that is no connection yet is reported as hung up.
+                if status == 0 || status == -EINPROGRESS { try descriptor.expectsNoInput() }
                 if status == -EINPROGRESS {
                     // connect(2): when the socket becomes writable, SO_ERROR tells how it ended.
                     try descriptor.refused(.writing, until: deadline)

@@ -28,14 +28,19 @@ final class ClientConnection: @unchecked Sendable {
         }
         var parser = ResponseHeadParser(limits: limits)
         while true {
-            if !input.isEmpty, let (head, count) = try parser.parse(input.bytes.span) {
-                input.consume(count)
-                return head
-            }
+            if let head = try parsed(by: &parser) { return head }
             if try input.fill(from: socket, until: deadline) == 0 {
                 throw input.isEmpty ? ServerClosed() : HTTPParseError(.truncated, "the stream ended within the head")
             }
         }
+    }
+
+    /// Apart from who waits for more: heads are large.
+    @inline(never)
+    private func parsed(by parser: inout ResponseHeadParser) throws -> ResponseHead? {
+        guard !input.isEmpty, let (head, count) = try parser.parse(input.bytes.span) else { return nil }
+        input.consume(count)
+        return head
     }
 
     /// Looks whether the server has answered before it had all of the request. Waits for nothing but the rest of a head

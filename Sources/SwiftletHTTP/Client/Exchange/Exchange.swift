@@ -78,14 +78,9 @@ final class Exchange: @unchecked Sendable {
             do {
                 try send(bytes, on: connection)
                 phase = .readHead
-                var head = try connection.readHead(limits: client.configuration.limits, until: deadline)
-                while head.isInterim {
-                    head = try connection.readHead(limits: client.configuration.limits, until: deadline)
-                }
-                notify(.headReceived(head.status))
-                phase = .readBody
-                self.head = head
-                if keepsAlive { keepsAlive = head.keepsAlive(forRequestMethod: request.method) }
+                repeat {
+                    accept(try connection.readHead(limits: client.configuration.limits, until: deadline))
+                } while head == nil
                 return
             } catch  where isStale(connection, error) {
                 // Whatever the server did with a lost idempotent request, doing it again changes nothing (RFC 9110, 9.2.2).
@@ -95,6 +90,16 @@ final class Exchange: @unchecked Sendable {
                 notify(.retried)
             }
         }
+    }
+
+    /// Takes the answer's head, but for an interim one.
+    @inline(never)
+    private func accept(_ head: ResponseHead) {
+        guard !head.isInterim else { return }
+        notify(.headReceived(head.status))
+        phase = .readBody
+        self.head = head
+        if keepsAlive { keepsAlive = head.keepsAlive(forRequestMethod: request.method) }
     }
 
     /// The server closed a kept connection just when the request was on its way: no byte of an answer has come.
@@ -401,8 +406,14 @@ final class Exchange: @unchecked Sendable {
 
     @inline(__always)
     func notify(_ step: @autoclosure () -> HTTPClientEvent.Step) {
-        guard let trace = client.configuration.trace else { return }
-        trace(HTTPClientEvent(request: number, method: request.method, url: request.url, step: step(), time: .now))
+        if client.configuration.trace != nil { report(step()) }
+    }
+
+    // Apart from those who notify: what it needs on the stack would stay there while they wait.
+    @inline(never)
+    private func report(_ step: HTTPClientEvent.Step) {
+        client.configuration.trace?(
+            HTTPClientEvent(request: number, method: request.method, url: request.url, step: step, time: .now))
     }
 }
 

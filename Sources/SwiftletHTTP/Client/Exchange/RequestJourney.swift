@@ -14,7 +14,14 @@ struct RequestJourney: ~Copyable {
     private var authorization: String?
     private var hasAnsweredChallenge = false
 
-    init(_ request: borrowing HTTPClientRequest, client: HTTPClient) {
+    private var exchange: Exchange
+
+    // A stack that waits for an answer keeps the frames of `open` and of its callers. What happens before and after the wait is
+    // out of line, requests being large: ten thousand waiting ones cost a page less each.
+
+    /// - Parameter isComplete: the request has the client's own fields already.
+    @inline(never)
+    init(_ request: borrowing HTTPClientRequest, client: HTTPClient, isComplete: Bool = false) {
         self.client = client
         deadline = (request.timeout ?? client.configuration.timeout).map { Deadline.after($0) }
         number = client.nextNumber()
@@ -27,25 +34,35 @@ struct RequestJourney: ~Copyable {
         {
             authentication = own
         }
+        exchange = Exchange(
+            isComplete ? copy request : client.completed(request), client: client, at: started, until: deadline,
+            number: number)
     }
 
     /// Goes as far as the head of the answer.
-    mutating func open(_ first: consuming HTTPClientRequest, isUpgrade: Bool = false) throws -> Exchange {
-        var next: HTTPClientRequest? = first
-        while true {
-            let exchange = Exchange(next.take()!, client: client, at: started, until: deadline, number: number)
+    mutating func open(isUpgrade: Bool = false) throws -> Exchange {
+        repeat {
             exchange.notify(.started)
             try exchange.open(try additions(to: exchange.request), isUpgrade: isUpgrade)
-            guard let head = exchange.head else { return exchange }
-            if let jar = client.cookies, head.notes.contains(.setCookie) {
-                jar.take(head.headerFields, from: exchange.request.url)
-            }
-            guard head.status.kind == .redirection || head.status.code == 401 else { return exchange }
-            next = try request(after: head, exchange)
-            if next == nil { return exchange }
-        }
+        } while try goesOn()
+        return exchange
     }
 
+    /// Goes on to the next exchange, if this answer asks for one.
+    @inline(never)
+    private mutating func goesOn() throws -> Bool {
+        guard let head = exchange.head else { return false }
+        if let jar = client.cookies, head.notes.contains(.setCookie) {
+            jar.take(head.headerFields, from: exchange.request.url)
+        }
+        guard head.status.kind == .redirection || head.status.code == 401,
+            let next = try request(after: head)
+        else { return false }
+        exchange = Exchange(next, client: client, at: started, until: deadline, number: number)
+        return true
+    }
+
+    @inline(never)
     private func additions(to request: borrowing HTTPClientRequest) throws -> RequestAdditions {
         var additions = RequestAdditions()
         if let jar = client.cookies, !jar.isEmpty {
@@ -61,7 +78,7 @@ struct RequestJourney: ~Copyable {
     }
 
     /// The next request, if this answer asks for one.
-    private mutating func request(after head: ResponseHead, _ exchange: Exchange) throws -> HTTPClientRequest? {
+    private mutating func request(after head: ResponseHead) throws -> HTTPClientRequest? {
         let request = exchange.request
         if head.status.code == 401 {
             guard let authentication, !hasAnsweredChallenge, request.isRepeatable,
