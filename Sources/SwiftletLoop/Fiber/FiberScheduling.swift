@@ -57,7 +57,7 @@ extension EventLoop {
         }
         fiber.state = .running
         unsafe fiber.context = unsafe context
-        if unsafe core.pointee.trace != nil { unsafe noteStart(of: fiber, on: context) }
+        if unsafe swiftlet_loop_is_traced(core) { unsafe noteStart(of: fiber, on: context) }
         fiber.start(fiber)
         fiber.finished()
         unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_END), context, 0, 0, 0)
