@@ -3,7 +3,8 @@
 PREFIX ?= /usr/local
 SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletAsyncIOTests SwiftletTestingTests \
   SwiftletNetTests SwiftletHTTPTests SwiftletInterposeTests SwiftletPoolTests SwiftletNATSTests SwiftletInspectTests SwiftletProgramTests
-# The programs' suite stays out: it runs other processes, which are what it measures, by the clock.
+# The programs' suite stays out: it runs other processes, which are what it measures, by the clock. One test at a time: those
+# that compute would hold all threads of Swift's pool for seconds.
 SANITIZED := $(filter-out SwiftletProgramTests,$(SUITES))
 STATIC := -c release -Xswiftc -static-stdlib --scratch-path .build/static
 
@@ -28,7 +29,7 @@ asan: tools ## the address and leak sanitizers over the suites; Swift's backtrac
 	swift build --build-tests --sanitize=address --scratch-path .build/asan
 	@set -e; for suite in $(SANITIZED); do echo "== $$suite"; \
 	  SWIFT_BACKTRACE=enable=no LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.suppressions \
-	  swift test --skip-build --sanitize=address --scratch-path .build/asan --filter "$$suite\."; done
+	  swift test --skip-build --no-parallel --sanitize=address --scratch-path .build/asan --filter "$$suite\."; done
 
 tsan: tools ## the thread sanitizer over the suites
 	swift build --build-tests --sanitize=thread --scratch-path .build/tsan
