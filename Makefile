@@ -34,7 +34,8 @@ asan: tools ## the address and leak sanitizers over the suites; Swift's backtrac
 tsan: tools ## the thread sanitizer over the suites
 	swift build --build-tests --sanitize=thread --scratch-path .build/tsan
 	@set -e; for suite in $(SANITIZED); do echo "== $$suite"; \
-	  SWIFT_BACKTRACE=enable=no swift test --skip-build --no-parallel --sanitize=thread --scratch-path .build/tsan --filter "$$suite\."; done
+	  SWIFT_BACKTRACE=enable=no TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.suppressions \
+	  swift test --skip-build --no-parallel --sanitize=thread --scratch-path .build/tsan --filter "$$suite\."; done
 
 storm: tools ## a minute of backtraces at 1 kHz while stacks switch
 	swift build -c release --package-path Benchmarks --product swiftlet-storm
