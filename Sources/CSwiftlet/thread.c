@@ -20,6 +20,8 @@ __thread swiftlet_thread *swiftlet_this_thread;
 extern void *__cxa_get_globals(void) __attribute__((weak));
 extern void *__tsan_get_current_fiber(void) __attribute__((weak));
 extern void __sanitizer_start_switch_fiber(void **, const void *, size_t) __attribute__((weak));
+extern void __lsan_register_root_region(const void *low, size_t size) __attribute__((weak));
+extern void __lsan_unregister_root_region(const void *low, size_t size) __attribute__((weak));
 
 typedef struct abandoned_item {
   void (*abandon)(void *owner);
@@ -56,6 +58,8 @@ static void thread_ends(void *argument) {
   thread->greenlets = NULL;
   swiftlet_stack_pool_destroy(thread);
   swiftlet_overflow_remove(thread);
+  if (thread->root.size && __lsan_unregister_root_region)
+    __lsan_unregister_root_region(thread->root.low, thread->root.size);
   pthread_mutex_lock(&records_lock);
   record->is_alive = false;
   pthread_mutex_unlock(&records_lock);
@@ -120,6 +124,9 @@ swiftlet_thread *swiftlet_thread_make(void) {
       thread->root.low = low;
       thread->root.size = size;
       pthread_attr_destroy(&attributes);
+      // While the thread is on another stack the sanitizer takes that for its only one: what this one holds would be a leak
+      // if the process ended there.
+      if (__lsan_register_root_region) __lsan_register_root_region(thread->root.low, thread->root.size);
     }
   }
   pthread_setspecific(end_key, record);

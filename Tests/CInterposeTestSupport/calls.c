@@ -297,6 +297,8 @@ typedef struct {
   int count;
   volatile bool stops;
   long rounds, failures;
+  pthread_mutex_t lock;
+  long guarded;  // plain: only the lock keeps threads from counting at once
   pthread_t threads[64];
 } hammer;
 
@@ -304,7 +306,6 @@ static void *swing(void *argument) {
   hammer *of = argument;
   int pair[2], ends[2];
   long rounds = 0, failures = 0;
-  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   while (!__atomic_load_n(&of->stops, __ATOMIC_RELAXED)) {
     char buffer[8] = "abcdefg", got[8] = {0};
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 || pipe(ends) != 0) {
@@ -317,9 +318,11 @@ static void *swing(void *argument) {
     if (poll(&wanted, 1, 0) != 0) failures++;
     call_set_limit(pair[0], SO_RCVTIMEO, 1);
     if (recv(pair[0], got, 1, 0) != -1 || errno != EAGAIN) failures++;
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&of->lock);
+    long before = of->guarded;
     usleep(10);
-    pthread_mutex_unlock(&lock);
+    of->guarded = before + 1;
+    pthread_mutex_unlock(&of->lock);
     close(pair[0]);
     if (recv(pair[1], got, 1, 0) != 0) failures++;
     close(pair[1]);
@@ -335,6 +338,7 @@ static void *swing(void *argument) {
 void *start_hammering(int threads) {
   hammer *made = calloc(1, sizeof *made);
   made->count = threads;
+  pthread_mutex_init(&made->lock, NULL);
   for (int i = 0; i < threads; i++) pthread_create(&made->threads[i], NULL, swing, made);
   return made;
 }
@@ -343,7 +347,8 @@ long stop_hammering(void *hammering, long *rounds) {
   hammer *of = hammering;
   __atomic_store_n(&of->stops, true, __ATOMIC_RELAXED);
   for (int i = 0; i < of->count; i++) pthread_join(of->threads[i], NULL);
-  long failures = of->failures;
+  long failures = of->failures + (of->guarded != of->rounds);
+  pthread_mutex_destroy(&of->lock);
   *rounds = of->rounds;
   free(of);
   return failures;

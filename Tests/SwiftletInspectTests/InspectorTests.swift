@@ -83,6 +83,16 @@ import Testing
         #expect(history.busyShare(now: now, processorTime: now / 4) == 250)
     }
 
+    /// A look of a large process takes longer than the time between two samples.
+    @Test func aSampleMayBeYoungerThanTheLook() throws {
+        var history = LoopHistory()
+        history.add(.init(time: 1000, lastWait: 10, fibers: 1, turns: 1, processorTime: 0))
+        let age = try #require(history.age(5, \.lastWait, at: 999))
+        #expect(age.age == 0 && age.isOlder)
+        #expect(history.age(11, \.lastWait, at: 999)?.age == 0)
+        #expect(history.busyShare(now: 999, processorTime: 0) == nil)
+    }
+
     @Test func circlesAreFound() {
         #expect(waitCycles([[], [0], [1]]).isEmpty)
         #expect(waitCycles([[1], [2], [0], [0]]).map { Set($0) } == [[0, 1, 2]])

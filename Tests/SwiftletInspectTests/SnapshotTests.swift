@@ -128,6 +128,17 @@ import Testing
         }
     }
 
+    @Test func aSleepWithoutEndIsTold() async throws {
+        try await onLoop { () throws -> Void in
+            let fiber = spawn(name: "eternal-20") { try sleep(.seconds(Int64.max)) }
+            for _ in 0..<3 { try yield() }
+            let told = try look().coroutine(named: "eternal-20")
+            #expect(told.wait == "a timer")
+            #expect(try #require(told.deadline) > 0)
+            fiber.cancel()
+        }
+    }
+
     @Test func aGeneratorThatWaitsIsItsFibersWait() async throws {
         try await onLoop { () throws -> Void in
             let fiber = spawn(name: "outer-17") {

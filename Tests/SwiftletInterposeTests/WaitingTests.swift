@@ -170,6 +170,32 @@ extension InterposeTests {
             close(listener)
         }
 
+        /// The threads that ask for names are busy until the call has parked.
+        @Test(arguments: Runner.allCases)
+        func aLookupOfANameParks(_ runner: Runner) async throws {
+            try await runner.run {
+                let (reading, writing) = makePipe()
+                let busy = (0..<32).map { _ in
+                    spawn {
+                        try toThread { () -> Int in
+                            var byte: UInt8 = 0
+                            return read(reading, &byte, 1)
+                        }
+                    }
+                }
+                for _ in 0..<3 { try yield() }
+                let release = spawn { _ = close(writing) }
+                let parks = try EventLoop.current.statistics.parks
+                var found: UnsafeMutablePointer<addrinfo>?
+                #expect(getaddrinfo("localhost", nil, nil, &found) == 0)
+                #expect(try EventLoop.current.statistics.parks > parks)
+                freeaddrinfo(found)
+                try release.join()
+                for fiber in busy { #expect(try fiber.get() == 0) }
+                close(reading)
+            }
+        }
+
         // Case 50.
         @Test func theOthersGoOnWhileATaskReads() async throws {
             _ = report

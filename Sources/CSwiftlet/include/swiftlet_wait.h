@@ -49,6 +49,11 @@ static inline void swiftlet_loop_note(swiftlet_loop_core *core, uint32_t kind, c
     swiftlet_trace_note(trace, kind, (uint64_t)(uintptr_t)subject, object, number, detail);
 }
 
+/// Whether somebody records, as far as this thread can tell.
+static inline bool swiftlet_loop_is_traced(const swiftlet_loop_core *core) {
+  return __atomic_load_n(&core->trace, __ATOMIC_RELAXED) != NULL;
+}
+
 static inline void swiftlet_loop_set_trace(swiftlet_loop_core *core, swiftlet_trace *trace) {
   __atomic_store_n(&core->trace, trace, __ATOMIC_RELEASE);
 }

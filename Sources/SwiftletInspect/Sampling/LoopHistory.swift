@@ -39,16 +39,16 @@ struct LoopHistory {
         samples = kept
     }
 
-    /// How long ago something began, by a counter that it raised: at least.
+    /// How long ago something began, by a counter that it raised: at least. A look takes its time, so samples may be younger.
     func age(_ number: UInt64, _ counter: KeyPath<Sample, UInt64>, at now: UInt64) -> (age: UInt64, isOlder: Bool)? {
         guard let first = samples.first, number > 0 else { return nil }
-        if first[keyPath: counter] >= number { return (now &- first.time, true) }
+        if first[keyPath: counter] >= number { return (now - min(first.time, now), true) }
         var (low, high) = (0, samples.count)
         while low < high {
             let middle = (low + high) / 2
             if samples[middle][keyPath: counter] < number { low = middle + 1 } else { high = middle }
         }
-        return (low < samples.count ? now &- min(samples[low].time, now) : 0, false)
+        return (low < samples.count ? now - min(samples[low].time, now) : 0, false)
     }
 
     /// In thousandths, of about the last two seconds.

@@ -168,7 +168,7 @@ struct SnapshotMaker {
         described.stackSize = coroutine.stackSize
         described.cycle = coroutine.cycle
         described.waitsFor = coroutine.waitsFor.map { found.coroutines[$0].identity }
-        if let deadline = coroutine.deadline { described.deadline = Int(deadline) - Int(now) }
+        if let deadline = coroutine.deadline { described.deadline = Int(clamping: deadline) - Int(now) }
         if coroutine.state == .waiting { described.wait = wait(of: coroutine, stacks: stacks) }
         if let history = watched[coroutine.loop]?.history {
             if let (age, isOlder) = history.age(coroutine.waitNumber, \.lastWait, at: now) {
@@ -251,7 +251,7 @@ struct SnapshotMaker {
             described.busy = watched.history.busyShare(now: now, processorTime: loop.processorNanoseconds)
             described.delays = watched.probe.percentiles
             let isStanding = watched.history.samples.last?.turns == counters.turns
-            let stands = now &- watched.history.standsSince
+            let stands = now - min(watched.history.standsSince, now)
             if !loop.isAsleep, !loop.isOutside, isStanding, stands > 250_000_000 { described.stuck = Int(stands) }
         }
         described.state = state(of: loop, stuck: described.stuck)

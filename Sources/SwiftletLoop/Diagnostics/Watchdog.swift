@@ -125,8 +125,8 @@ final class Watchdog: Sendable {
                     watched.isReported = false
                     continue
                 }
-                guard let limit = watched.loop.configuration.slowTurnLimit, !watched.isReported,
-                    now - watched.since > limit.nanosecondsClamped
+                guard !watched.isReported,
+                    now - watched.since > watched.loop.slowTurnNanoseconds.load(ordering: .relaxed)
                 else { continue }
                 watched.isReported = true
                 var frames = unsafe [UnsafeMutableRawPointer?](repeating: nil, count: 40)

@@ -56,7 +56,7 @@ extension EventLoop {
             unsafe context.pointee.name = unsafe extras.nameBytes.map { unsafe UnsafePointer($0) }
         }
         unsafe fiber.begins(on: context)
-        if unsafe core.pointee.trace != nil { unsafe noteStart(of: fiber, on: context) }
+        if unsafe swiftlet_loop_is_traced(core) { unsafe noteStart(of: fiber, on: context) }
         fiber.start(fiber)
         fiber.finished()
         unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_END), context, 0, 0, 0)

@@ -50,8 +50,12 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// Keys of calls from other threads that are under way.
     let pendingKeys = Locked<Set<SendableKey>>([])
     let failureHandler = Locked<(@Sendable (LoopFailure) -> Void)?>(nil)
-    /// Options that reports and scheduling look at.
-    public var configuration = Configuration()
+    /// Options that reports and scheduling look at. Only the loop's thread sets them.
+    public var configuration = Configuration() {
+        didSet { slowTurnNanoseconds.store(configuration.slowTurnNanoseconds, ordering: .relaxed) }
+    }
+    /// For the watchdog's thread.
+    let slowTurnNanoseconds = Atomic<UInt64>(Configuration().slowTurnNanoseconds)
 
     /// How a loop behaves.
     public struct Configuration: Sendable {
@@ -71,6 +75,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         public var isDebug = Configuration.environmentAsksForDebug
         /// In debug mode a callback that takes longer is reported.
         public var slowCallbackLimit: Duration = .milliseconds(100)
+
+        fileprivate var slowTurnNanoseconds: UInt64 { slowTurnLimit?.nanosecondsClamped ?? .max }
 
         private static let environmentAsksForDebug = unsafe getenv("SWIFTLET_DEBUG").map { unsafe strcmp($0, "1") } == 0
 

@@ -15,7 +15,7 @@ package final class HTTPServerUpgrade: @unchecked Sendable {
     /// The server has been asked to stop: say goodbye.
     package private(set) var isStopping = false
     /// Called once when the server is asked to stop, on the connection's loop. It must not park; if the server is
-    /// stopping already, it is called at once.
+    /// stopping already, it is called at once. Dropped when what took over has ended.
     package var whenStopping: (() -> Void)? {
         didSet { if isStopping { whenStopping?() } }
     }

@@ -213,7 +213,10 @@ final class ServerConnection {
     private func handOver(to takeOver: (HTTPServerUpgrade) throws -> Void, of request: HTTPServerRequest) throws {
         let upgrade = HTTPServerUpgrade(stream: stream, input: input, isStopping: worker.isStopping)
         self.upgrade = upgrade
-        defer { self.upgrade = nil }
+        defer {
+            self.upgrade = nil
+            upgrade.whenStopping = nil  // may hold what holds it
+        }
         // The new protocol has goodbyes of its own: a client that ends its side does not cancel what took over.
         self.request = nil
         do {

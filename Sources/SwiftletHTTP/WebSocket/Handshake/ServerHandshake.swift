@@ -100,7 +100,6 @@ extension HTTPServerResponse {
         return .upgrade(to: "websocket", headers: handshake.headers) { upgrade in
             let socket = try WebSocket(upgrade.stream, upgrade.input, handshake.agreement, configuration)
             upgrade.whenStopping = { spawn { try socket.close(.goingAway) } }
-            defer { upgrade.whenStopping = nil }
             do {
                 try handler(socket)
             } catch {
