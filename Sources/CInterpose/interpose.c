@@ -20,12 +20,25 @@ static long missing(void) {
   return -1;
 }
 
-void interpose_find(const swiftlet_covered *covered) {
+#if defined(__x86_64__)
+#define FIRST_VERSION "GLIBC_2.2.5"
+#elif defined(__aarch64__)
+#define FIRST_VERSION "GLIBC_2.17"
+#endif
+
+void *interpose_original(const swiftlet_covered *covered) {
   // A sanitizer's definition has the same name in the same file, only weaker, and wants to see the call.
   void *found = (void *)covered->sanitizer;
   // Condition variables have an old form too, which a lookup without a version finds first.
   if (!found && strncmp(covered->name, "pthread_cond_", 13) == 0) found = dlvsym(RTLD_NEXT, covered->name, "GLIBC_2.3.2");
   if (!found) found = dlsym(RTLD_NEXT, covered->name);
+  // Names that are kept for old programs only are found with their version only (__pthread_mutex_lock).
+  if (!found) found = dlvsym(RTLD_NEXT, covered->name, FIRST_VERSION);
+  return found;
+}
+
+void interpose_find(const swiftlet_covered *covered) {
+  void *found = interpose_original(covered);
   if (!found) found = (void *)missing;
   __atomic_store_n(covered->next, found, __ATOMIC_RELEASE);
 }

@@ -45,6 +45,8 @@ static inline __attribute__((always_inline)) const void *interpose_gate(unsigned
 #define NEXT(name) (LIKELY(next_##name) ? next_##name : (interpose_find(&covered_##name), next_##name))
 
 void interpose_find(const swiftlet_covered *covered);
+/// What lies behind a name, or NULL.
+void *interpose_original(const swiftlet_covered *covered);
 
 // MARK: Waiting
 

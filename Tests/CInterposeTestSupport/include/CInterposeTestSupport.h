@@ -60,6 +60,29 @@ int signal_thread(int thread, int signal);
 /// Runs `body` in a child process, which ends with what it answers.
 pid_t run_in_child(int (*body)(void *argument), void *argument);
 
+/// What a piece of C code has been answered: a line a call.
+typedef struct {
+  char text[8192];
+} answers;
+
+void tell_streams_and_sockets(answers *answers);
+void tell_files(answers *answers);
+/// `exits`: `exit` too, in a child.
+void tell_closing(answers *answers, bool exits);
+void tell_record_locks(answers *answers);
+/// There must be no other children.
+void tell_any_child(answers *answers);
+void tell_names(answers *answers);
+void tell_semaphores(answers *answers);
+void tell_pause(answers *answers);
+void tell_threads(answers *answers);
+
+/// From now on the covered calls of watched threads, and of their children, are noted. False: there are too many.
+bool begin_noting(void);
+void end_noting(void);
+void watch_this_thread(bool watches);
+bool was_noted(const char *name);
+
 /// Recursive, checking (2) or ordinary (0) mutexes.
 void *make_mutex(int kind);
 void free_mutex(void *mutex);
