@@ -168,6 +168,7 @@ typedef struct {
   int count;
   size_t size;
   unsigned long *given[3], *kept[3];
+  unsigned long few[3 * 16];  // room for as many as fd_set has
 } sets;
 
 static bool keep_sets(sets *sets, int count, fd_set *reading, fd_set *writing, fd_set *special) {
@@ -175,7 +176,7 @@ static bool keep_sets(sets *sets, int count, fd_set *reading, fd_set *writing, f
   sets->count = count;
   sets->size = words * sizeof(unsigned long);
   fd_set *all[3] = {reading, writing, special};
-  unsigned long *copies = malloc(3 * sets->size + 1);
+  unsigned long *copies = words <= 16 ? sets->few : malloc(3 * sets->size);
   if (!copies) return false;
   for (int i = 0; i < 3; i++) {
     sets->given[i] = (unsigned long *)all[i];
@@ -242,7 +243,7 @@ static int select_on(
   if (result < 0) restore_sets(&sets);
   if (signals >= 0) syscall(SYS_close, signals);
   free(list);
-  free(sets.kept[0]);
+  if (sets.kept[0] != sets.few) free(sets.kept[0]);
   errno = reason;
   return result;
 }

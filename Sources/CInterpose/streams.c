@@ -18,7 +18,9 @@
 #define STREAMS SWIFTLET_FAMILY_STREAMS
 #define WITHOUT_WAITING 8  // RWF_NOWAIT
 
-enum { HINT_UNKNOWN, HINT_SOCKET, HINT_QUICK, HINT_POLLED, HINT_FILE };
+// QUICK: can be tried without waiting, by RWF_NOWAIT; QUICK_TO_READ: reading it can. What pipes can, and event descriptors in part,
+// is not told by their kind: what is no socket and no file is QUICK until the kernel refuses the flag.
+enum { HINT_UNKNOWN, HINT_SOCKET, HINT_QUICK, HINT_QUICK_TO_READ, HINT_POLLED, HINT_FILE };
 enum { HINTS = 1 << 16 };
 static uint8_t hints[HINTS];
 
@@ -41,9 +43,8 @@ static uint8_t find_hint(int descriptor) {
   struct stat status;
   if (fstat(descriptor, &status) != 0) return HINT_UNKNOWN;
   uint8_t hint = S_ISSOCK(status.st_mode)   ? HINT_SOCKET
-                 : S_ISFIFO(status.st_mode) ? HINT_QUICK
                  : S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode) ? HINT_FILE
-                                                                                                 : HINT_POLLED;
+                                                                                                 : HINT_QUICK;
   return set_hint(descriptor, hint);
 }
 
@@ -69,13 +70,13 @@ static ssize_t try_vectors(int descriptor, const struct iovec *vectors, int coun
     if (done >= 0 || errno != ENOTSOCK) return done;
     hint = is_empty ? HINT_QUICK : find_hint(descriptor);
   }
-  if (hint == HINT_QUICK) {
+  if (hint == HINT_QUICK || (hint == HINT_QUICK_TO_READ && !for_writing)) {
     ssize_t done = syscall(for_writing ? SYS_pwritev2 : SYS_preadv2, descriptor, vectors, count, -1L, -1L, WITHOUT_WAITING);
     if (done >= 0 || errno != EOPNOTSUPP) return done;
-    hint = set_hint(descriptor, HINT_POLLED);
+    hint = set_hint(descriptor, for_writing ? HINT_QUICK_TO_READ : HINT_POLLED);
   }
   // Terminals, event descriptors, devices. Another reader of the same one may be quicker, and this call then block.
-  if (hint == HINT_POLLED && !is_ready(descriptor, for_writing)) {
+  if ((hint == HINT_POLLED || hint == HINT_QUICK_TO_READ) && !is_ready(descriptor, for_writing)) {
     errno = EAGAIN;
     return -1;
   }

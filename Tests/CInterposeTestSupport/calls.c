@@ -201,6 +201,17 @@ pid_t run_in_child(int (*body)(void *), void *argument) {
   return child;
 }
 
+static int forks;
+static void count_fork(void) { forks++; }
+void count_forks(void) {
+  static bool is_registered;
+  if (!is_registered) pthread_atfork(NULL, NULL, count_fork);
+  is_registered = true;
+  forks = 0;
+}
+int counted_forks(void) { return forks; }
+void close_everything(void) { closefrom(3); }
+
 void *make_mutex(int kind) {
   pthread_mutex_t *mutex = malloc(sizeof *mutex);
   pthread_mutexattr_t attributes;

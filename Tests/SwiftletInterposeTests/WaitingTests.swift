@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension InterposeTests {
-    /// Blocking calls park, and end as they should: runtime-peers.md, cases 25 to 30 and 50.
+    /// Blocking calls park, and end as they should.
     struct WaitingTests {
         @Test func aThousandSleepsOfTasksTakeTheTimeOfOne() async throws {
             _ = report
@@ -146,54 +146,39 @@ extension InterposeTests {
         @Test(arguments: Runner.allCases)
         func aClientAndAServerShareOneThread(_ runner: Runner) async throws {
             let (listener, address) = makeListener()
+            let journal = SharedJournal<String>()
             try await together(
                 runner,
                 [
                     {
+                        journal.note("server accepts")
                         let server = accept(listener, nil, nil)
                         var buffer = [UInt8](repeating: 0, count: 100)
                         let count = recv(server, &buffer, 100, 0)
                         usleep(5000)
+                        journal.note("server answers")
                         #expect(send(server, buffer, count, 0) == count)
                         close(server)
                     },
                     {
                         let client = makeClient()
+                        journal.note("client connects")
                         #expect(connectTo(address, from: client) == 0)
                         #expect(write(client, "request", 7) == 7)
                         var buffer = [UInt8](repeating: 0, count: 100)
+                        journal.note("client waits")
                         #expect(recv(client, &buffer, 100, 0) == 7)
+                        journal.note("client has it")
                         #expect(read(client, &buffer, 100) == 0)
                         close(client)
                     },
                 ])
+            // Each has let the other run in the middle of a call.
+            #expect(
+                journal.entries == [
+                    "server accepts", "client connects", "client waits", "server answers", "client has it",
+                ])
             close(listener)
-        }
-
-        // Case 50.
-        @Test func theOthersGoOnWhileATaskReads() async throws {
-            _ = report
-            let (reading, writing) = makePipe()
-            try await onTaskLoop { loop in
-                let progress = Tally()
-                let reader = Task(executorPreference: loop.taskExecutor) { () -> String in
-                    var byte: UInt8 = 0
-                    return outcome(read(reading, &byte, 1))
-                }
-                await withTaskGroup(of: Void.self) { group in
-                    for _ in 0..<1000 {
-                        group.addTask(executorPreference: loop.taskExecutor) {
-                            await Task.yield()
-                            usleep(1000)
-                            progress.add()
-                        }
-                    }
-                }
-                #expect(progress.count == 1000)
-                reader.cancel()
-                #expect(await reader.value == "-1 \(ECANCELED)")
-            }
-            closeAll(reading, writing)
         }
 
         @Test func aCancelledFibersCallsEndWithECANCELED() async throws {

@@ -59,6 +59,11 @@ int signal_thread(int thread, int signal);
 
 /// Runs `body` in a child process, which ends with what it answers.
 pid_t run_in_child(int (*body)(void *argument), void *argument);
+/// How often this process is the child of a fork, from now on: by a handler of pthread_atfork.
+void count_forks(void);
+int counted_forks(void);
+/// Closes all but the three standard ones.
+void close_everything(void);
 
 /// What a piece of C code has been answered: a line a call.
 typedef struct {
