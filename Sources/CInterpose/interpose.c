@@ -122,14 +122,26 @@ int interpose_errno(int outcome) {
   }
 }
 
-int interpose_wait(const void *stack, int descriptor, bool for_writing, uint64_t deadline, bool restarts) {
+static int wait_for(
+    const void *stack, int descriptor, bool for_writing, uint64_t deadline, bool restarts, short *told) {
   if (interpose_in_signal_handler(stack)) return SWIFTLET_FOREIGN_REFUSED;
   swiftlet_foreign_wait wait = {.key = descriptor < 0 ? SWIFTLET_FOREIGN_NO_KEY : (uint64_t)descriptor,
                                 .is_descriptor = descriptor >= 0,
                                 .for_writing = for_writing,
                                 .restarts = restarts,
                                 .deadline = deadline};
-  return interpose_host->wait(&wait);
+  int outcome = interpose_host->wait(&wait);
+  *told = outcome == SWIFTLET_FOREIGN_READY ? (short)wait.told : 0;
+  return outcome;
+}
+
+int interpose_wait(const void *stack, int descriptor, bool for_writing, uint64_t deadline, bool restarts) {
+  short told;
+  return wait_for(stack, descriptor, for_writing, deadline, restarts, &told);
+}
+
+int interpose_wait_told(const void *stack, int descriptor, bool for_writing, uint64_t deadline, short *told) {
+  return wait_for(stack, descriptor, for_writing, deadline, false, told);
 }
 
 int interpose_wait_key(const void *stack, const void *address, uint64_t deadline) {

@@ -46,11 +46,10 @@ static bool reaches_mark(const void *stack, int descriptor, int flags) {
 COVER(SOCKETS, ssize_t, recvmsg, int descriptor, struct msghdr *message, int flags);
 COVER(SOCKETS, ssize_t, recvfrom, int descriptor, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length);
 
-/// As MSG_WAITALL has it: of a stream all that was asked for, unless it ends, fails or is interrupted.
-static ssize_t receive_all(const void *stack, int descriptor, char *buffer, size_t size, int flags) {
-  size_t count = 0;
+/// As MSG_WAITALL has it: of a stream all that was asked for, unless it ends, fails or is interrupted. `count` are there.
+static ssize_t receive_all(const void *stack, int descriptor, char *buffer, size_t size, int flags, size_t count) {
   flags &= ~MSG_WAITALL;
-  do {
+  while (count < size) {
     ssize_t more = COOPERATE(
         ssize_t, stack, descriptor, false,
         NEXT(recvfrom)(descriptor, buffer + count, size - count, flags | MSG_DONTWAIT, NULL, NULL),
@@ -58,7 +57,7 @@ static ssize_t receive_all(const void *stack, int descriptor, char *buffer, size
     if (more < 0) return count > 0 ? (ssize_t)count : -1;
     if (more == 0) break;
     count += (size_t)more;
-  } while (count < size);
+  }
   return (ssize_t)count;
 }
 
@@ -82,11 +81,17 @@ static ssize_t peek_all(const void *stack, int descriptor, void *buffer, size_t 
 static ssize_t receive(
     const void *stack, int descriptor, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length) {
   if (!reaches_mark(stack, descriptor, flags)) return -1;
-  if ((flags & MSG_WAITALL) && !(flags & MSG_ERRQUEUE) && size > 0 && is_stream(descriptor)) {
-    if (length) *length = 0;  // streams tell no address
-    if (interpose_is_nonblocking(descriptor)) return NEXT(recvfrom)(descriptor, buffer, size, flags, address, length);
-    return flags & MSG_PEEK ? peek_all(stack, descriptor, buffer, size, flags)
-                            : receive_all(stack, descriptor, buffer, size, flags);
+  if ((flags & MSG_WAITALL) && size > 0) {
+    ssize_t count = NEXT(recvfrom)(descriptor, buffer, size, (flags & ~MSG_WAITALL) | MSG_DONTWAIT, address, length);
+    if (LIKELY(count == (ssize_t)size) || count == 0) return count;
+    if (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return count;
+    if (is_stream(descriptor)) {
+      if (interpose_is_nonblocking(descriptor)) return count;
+      if (length) *length = 0;  // streams tell no address
+      return flags & MSG_PEEK ? peek_all(stack, descriptor, buffer, size, flags)
+                              : receive_all(stack, descriptor, buffer, size, flags, count < 0 ? 0 : (size_t)count);
+    }
+    if (count > 0) return count;
   }
   return COOPERATE(
       ssize_t, stack, descriptor, false,
@@ -115,9 +120,9 @@ ssize_t recvmsg(int descriptor, struct msghdr *message, int flags) {
   ssize_t count = COOPERATE(
       ssize_t, stack, descriptor, false, NEXT(recvmsg)(descriptor, message, wanted | MSG_DONTWAIT),
       NEXT(recvmsg)(descriptor, message, flags));
-  if (!(flags & MSG_WAITALL) || (flags & MSG_PEEK) || count <= 0 || !is_stream(descriptor)) return count;
+  if (!(flags & MSG_WAITALL) || (flags & MSG_PEEK) || count <= 0) return count;
   size_t total = (size_t)count, size = vectors_size(message->msg_iov, (int)message->msg_iovlen);
-  if (interpose_is_nonblocking(descriptor)) return count;
+  if (LIKELY(total >= size) || !is_stream(descriptor) || interpose_is_nonblocking(descriptor)) return count;
   // The rest, piece by piece: ancillary data come with the first part, and end it.
   while (total < size && message->msg_controllen == 0) {
     struct iovec one;
@@ -127,7 +132,7 @@ ssize_t recvmsg(int descriptor, struct msghdr *message, int flags) {
       if (skipped < one.iov_len) break;
       skipped -= one.iov_len;
     }
-    ssize_t more = receive_all(stack, descriptor, (char *)one.iov_base + skipped, one.iov_len - skipped, wanted);
+    ssize_t more = receive_all(stack, descriptor, (char *)one.iov_base + skipped, one.iov_len - skipped, wanted, 0);
     if (more <= 0) break;
     total += (size_t)more;
   }

@@ -22,7 +22,7 @@ extension Scenario {
         Scenario("what gives up numbers, and exit") { lines { tell_closing($0, !Sanitizer.isAny) } },
         Scenario("other names of record locks") { lines(tell_record_locks) },
         Scenario("any child") { lines(tell_any_child) },
-        Scenario("other names of names") { lines(tell_names) },
+        Scenario("other names of names", waits: false) { lines(tell_names) },
         Scenario("other names of semaphores") { lines(tell_semaphores) },
         Scenario("sleep by C's own name, and a pause that a signal ends") { lines(tell_pause) },
         Scenario("other names of mutexes and conditions") { lines(tell_threads) },

@@ -222,6 +222,55 @@ extension InterposeTests {
             }
         }
 
+        /// A lookup may be over before it is waited for; not if all threads of the pool are busy.
+        @Test(arguments: Runner.allCases)
+        func namesAreLookedUpElsewhere(_ runner: Runner) async throws {
+            let (reading, writing) = makePipe()
+            try await runner.run {
+                let count = 40
+                let busy = (0..<count).map { _ in
+                    spawn {
+                        try toThread {
+                            var byte: UInt8 = 0
+                            return read(reading, &byte, 1)
+                        }
+                    }
+                }
+                try yield()
+                let released = Tally()
+                let releaser = spawn { () -> Int in
+                    released.add()
+                    return write(writing, [UInt8](repeating: 1, count: count), count)
+                }
+                #expect(gethostbyname("localhost") != nil)
+                #expect(released.count == 1, "the lookup did not park")
+                #expect(try releaser.get() == count)
+                try joinAll(busy, rethrowing: true)
+            }
+            closeAll(reading, writing)
+        }
+
+        /// Cancelled calls end only if they would wait, also those that are expected to.
+        @Test func aCancelledFiberPollsWhatIsReady() async throws {
+            _ = report
+            try await onLoop {
+                let (reading, writing) = makePipe()
+                let polled = Tally()
+                let fiber = try spawnAndPark { () -> [String] in
+                    var wanted = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
+                    for _ in 0..<10 where poll(&wanted, 1, 1) == 0 { polled.add() }
+                    let cancelled = outcome(poll(&wanted, 1, -1))
+                    write(writing, "x", 1)
+                    return [cancelled] + (0..<3).map { _ in outcome(poll(&wanted, 1, -1)) }
+                }
+                while polled.count < 10 { try sleep(.milliseconds(1)) }
+                try sleep(.milliseconds(1))
+                fiber.cancel()
+                #expect(try fiber.get() == ["-1 \(ECANCELED)", "1", "1", "1"])
+                closeAll(reading, writing)
+            }
+        }
+
         @Test func theErrorOfAKillIsThrownAfterTheCall() async throws {
             _ = report
             try await onLoop {

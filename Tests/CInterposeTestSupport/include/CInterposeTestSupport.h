@@ -92,11 +92,11 @@ bool was_noted(const char *name);
 void *make_mutex(int kind);
 void free_mutex(void *mutex);
 
-/// Nanoseconds a call: `recv` of one byte that is there, on a socket that gets it back; by name and directly from libc.
-double measure_recv(bool directly, int rounds);
-double measure_write_read(bool directly, int rounds);
-double measure_poll(bool directly, int rounds);
-double measure_nothing(bool directly, int rounds);
+/// Calls that need not wait, to be measured.
+size_t measured_count(void);
+const char *measured_name(size_t index);
+/// Nanoseconds that such a call takes, made by its name or directly to libc: a low one of so many.
+double measure(size_t index, bool directly, int rounds);
 
 /// Threads that use the same calls until told to stop. Answers how many round trips failed.
 void *start_hammering(int threads);

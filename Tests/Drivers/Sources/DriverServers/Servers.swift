@@ -81,7 +81,9 @@ extension Server {
         let folder = try makeFolder(name)
         let port = try freePort()
         var path = [CChar](repeating: 0, count: 4096)
-        guard readlink("/proc/self/exe", &path, path.count - 1) > 0 else { throw ServerError("no path: errno \(errno)") }
+        guard readlink("/proc/self/exe", &path, path.count - 1) > 0 else {
+            throw ServerError("no path: errno \(errno)")
+        }
         let own = String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let program = own[..<own.lastIndex(of: "/")!] + "/" + name
         return try Server(
