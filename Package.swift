@@ -155,7 +155,7 @@ let package = Package(
             path: "Examples",
             swiftSettings: settings),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
-        .target(name: "CInterposeTestSupport", path: "Tests/CInterposeTestSupport"),
+        .target(name: "CInterposeTestSupport", dependencies: ["CInterpose"], path: "Tests/CInterposeTestSupport"),
         .executableTarget(
             name: "TakeoverProgram", dependencies: ["CSwiftlet", "Swiftlet"], path: "Tests/TakeoverProgram",
             swiftSettings: settings),

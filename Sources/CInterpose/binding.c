@@ -81,6 +81,7 @@ static int look_at(struct dl_phdr_info *library, size_t size, void *argument) {
 
 int swiftlet_interpose_binding(const swiftlet_covered *covered, char *who, size_t capacity) {
   if (capacity > 0) *who = 0;
+  // What libc keeps for old programs only, no other one is bound to.
   void *original = covered->sanitizer ? (void *)covered->sanitizer : dlsym(RTLD_NEXT, covered->name);
   if (!original) return SWIFTLET_NO_ORIGINAL;
   void *first = dlsym(RTLD_DEFAULT, covered->name);

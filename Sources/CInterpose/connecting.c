@@ -9,9 +9,16 @@
 
 #define SOCKETS SWIFTLET_FAMILY_SOCKETS
 
+/// Of which nothing is connected, so that there is nothing to wait for.
+static bool is_datagram(int descriptor) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  return getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type == SOCK_DGRAM;
+}
+
 COVER(SOCKETS, int, connect, int descriptor, const struct sockaddr *address, socklen_t length) {
   const void *stack = interpose_gate(SOCKETS);
-  if (!stack) return NEXT(connect)(descriptor, address, length);
+  if (!stack || is_datagram(descriptor)) return NEXT(connect)(descriptor, address, length);
   int flags = (int)syscall(SYS_fcntl, descriptor, F_GETFL, 0);
   if (flags < 0 || (flags & O_NONBLOCK)) return NEXT(connect)(descriptor, address, length);
   turn its_turn = {.stack = stack, .descriptor = descriptor, .for_writing = true};

@@ -20,12 +20,25 @@ static long missing(void) {
   return -1;
 }
 
-void interpose_find(const swiftlet_covered *covered) {
+#if defined(__x86_64__)
+#define FIRST_VERSION "GLIBC_2.2.5"
+#elif defined(__aarch64__)
+#define FIRST_VERSION "GLIBC_2.17"
+#endif
+
+void *interpose_original(const swiftlet_covered *covered) {
   // A sanitizer's definition has the same name in the same file, only weaker, and wants to see the call.
   void *found = (void *)covered->sanitizer;
   // Condition variables have an old form too, which a lookup without a version finds first.
   if (!found && strncmp(covered->name, "pthread_cond_", 13) == 0) found = dlvsym(RTLD_NEXT, covered->name, "GLIBC_2.3.2");
   if (!found) found = dlsym(RTLD_NEXT, covered->name);
+  // Names that are kept for old programs only are found with their version only (__pthread_mutex_lock).
+  if (!found) found = dlvsym(RTLD_NEXT, covered->name, FIRST_VERSION);
+  return found;
+}
+
+void interpose_find(const swiftlet_covered *covered) {
+  void *found = interpose_original(covered);
   if (!found) found = (void *)missing;
   __atomic_store_n(covered->next, found, __ATOMIC_RELEASE);
 }
@@ -109,14 +122,26 @@ int interpose_errno(int outcome) {
   }
 }
 
-int interpose_wait(const void *stack, int descriptor, bool for_writing, uint64_t deadline, bool restarts) {
+static int wait_for(
+    const void *stack, int descriptor, bool for_writing, uint64_t deadline, bool restarts, short *told) {
   if (interpose_in_signal_handler(stack)) return SWIFTLET_FOREIGN_REFUSED;
   swiftlet_foreign_wait wait = {.key = descriptor < 0 ? SWIFTLET_FOREIGN_NO_KEY : (uint64_t)descriptor,
                                 .is_descriptor = descriptor >= 0,
                                 .for_writing = for_writing,
                                 .restarts = restarts,
                                 .deadline = deadline};
-  return interpose_host->wait(&wait);
+  int outcome = interpose_host->wait(&wait);
+  *told = outcome == SWIFTLET_FOREIGN_READY ? (short)wait.told : 0;
+  return outcome;
+}
+
+int interpose_wait(const void *stack, int descriptor, bool for_writing, uint64_t deadline, bool restarts) {
+  short told;
+  return wait_for(stack, descriptor, for_writing, deadline, restarts, &told);
+}
+
+int interpose_wait_told(const void *stack, int descriptor, bool for_writing, uint64_t deadline, short *told) {
+  return wait_for(stack, descriptor, for_writing, deadline, false, told);
 }
 
 int interpose_wait_key(const void *stack, const void *address, uint64_t deadline) {

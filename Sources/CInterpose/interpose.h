@@ -45,6 +45,8 @@ static inline __attribute__((always_inline)) const void *interpose_gate(unsigned
 #define NEXT(name) (LIKELY(next_##name) ? next_##name : (interpose_find(&covered_##name), next_##name))
 
 void interpose_find(const swiftlet_covered *covered);
+/// What lies behind a name, or NULL.
+void *interpose_original(const swiftlet_covered *covered);
 
 // MARK: Waiting
 
@@ -81,6 +83,8 @@ turn_outcome interpose_turn(turn *turn);
 
 /// Waits for a descriptor, or with -1 for the deadline only. Answers a SWIFTLET_FOREIGN outcome.
 int interpose_wait(const void *stack, int descriptor, bool for_writing, uint64_t deadline, bool restarts);
+/// The same as poll waits. `told`, if READY: what the kernel has told of the descriptor meanwhile; 0: nothing.
+int interpose_wait_told(const void *stack, int descriptor, bool for_writing, uint64_t deadline, short *told);
 /// Waits for a key, an address in memory, until somebody wakes it.
 int interpose_wait_key(const void *stack, const void *address, uint64_t deadline);
 /// The same for what nothing else may end. `begun` runs once it can be woken.
@@ -101,6 +105,10 @@ bool interpose_in_signal_handler(const void *stack);
 /// Forgets what is believed of a descriptor: its number is given up.
 void interpose_forget(int descriptor);
 void interpose_forget_all(void);
+/// A look at the descriptor before waiting would most likely find nothing: the last ones did.
+bool interpose_expects_nothing(int descriptor);
+/// A look has found something, or nothing.
+void interpose_note_look(int descriptor, bool found);
 
 /// Its owner has made the descriptor non-blocking, or it is none.
 bool interpose_is_nonblocking(int descriptor);

@@ -38,11 +38,24 @@ static void look_up(void *argument) {
   leave_lookup(lookup);
 }
 
+/// No file has to be read to understand it.
+static bool is_number(const char *service) {
+  return !service || strspn(service, "0123456789") == strlen(service);
+}
+
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
   const void *stack = interpose_gate(NAMES);
   // Numbers need nobody's answer.
   if (!stack || (hints && (hints->ai_flags & AI_NUMERICHOST) && (!service || (hints->ai_flags & AI_NUMERICSERV))))
     return NEXT(getaddrinfo)(node, service, hints, found);
+  if (node && is_number(service)) {
+    // An address is understood at once, and anything else is found out not to be one.
+    struct addrinfo numeric = {.ai_flags = AI_V4MAPPED | AI_ADDRCONFIG};  // libc's own for none
+    if (hints) numeric = *hints;
+    numeric.ai_flags |= AI_NUMERICHOST;
+    int result = NEXT(getaddrinfo)(node, service, &numeric, found);
+    if (result != EAI_NONAME) return result;
+  }
   lookup *lookup = calloc(1, sizeof *lookup);
   if (!lookup) return EAI_MEMORY;
   atomic_init(&lookup->owners, 2);

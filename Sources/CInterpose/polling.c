@@ -74,7 +74,9 @@ static int wait_for_many(
   return outcome;
 }
 
-static int wait_for_any(const void *stack, const struct pollfd *wanted, nfds_t count, uint64_t deadline, int signals) {
+/// `told`, if it is not NULL, gets what poll would say of the only descriptor, if the kernel has just told that.
+static int wait_for_any(
+    const void *stack, const struct pollfd *wanted, nfds_t count, uint64_t deadline, int signals, short *told) {
   const short reading = POLLIN | POLLRDNORM, writing = POLLOUT | POLLWRNORM;
   nfds_t real = 0, last = 0;
   for (nfds_t i = 0; i < count; i++) {
@@ -86,9 +88,15 @@ static int wait_for_any(const void *stack, const struct pollfd *wanted, nfds_t c
   if (real == 1 && signals < 0) {
     // These are told whether they are asked for or not: poll(2). libpq asks.
     short events = wanted[last].events & ~(POLLERR | POLLHUP | POLLNVAL);
-    if ((events & POLLIN) && !(events & ~(reading | POLLRDHUP)))
-      return interpose_wait(stack, wanted[last].fd, false, deadline, false);
-    if ((events & writing) && !(events & ~writing)) return interpose_wait(stack, wanted[last].fd, true, deadline, false);
+    bool reads = (events & POLLIN) && !(events & ~(reading | POLLRDHUP));
+    if (reads || ((events & writing) && !(events & ~writing))) {
+      short bits = 0;
+      int outcome = interpose_wait_told(stack, wanted[last].fd, !reads, deadline, &bits);
+      // The loop asks for these of the side: of others it knows nothing.
+      bool is_known = count == 1 && !(events & ~(reads ? POLLIN | POLLRDHUP : POLLOUT));
+      if (told && is_known) *told = bits & (wanted[last].events | POLLERR | POLLHUP);
+      return outcome;
+    }
   }
   return wait_for_many(stack, wanted, count, deadline, signals);
 }
@@ -105,7 +113,14 @@ static int poll_on(const void *stack, struct pollfd *wanted, nfds_t count, uint6
       outcome = interpose_wait(stack, -1, false, next < deadline ? next : deadline, false);
       if (outcome == SWIFTLET_FOREIGN_TIMED_OUT && next < deadline) outcome = SWIFTLET_FOREIGN_READY;
     }
-    if (outcome == SWIFTLET_FOREIGN_READY) outcome = wait_for_any(stack, wanted, count, deadline, signals);
+    short told = 0;
+    if (outcome == SWIFTLET_FOREIGN_READY) outcome = wait_for_any(stack, wanted, count, deadline, signals, &told);
+    if (told) {
+      // It was so at a moment of the call: all that poll ever says.
+      wanted->revents = told;
+      result = 1;
+      break;
+    }
     if (outcome == SWIFTLET_FOREIGN_CANCELLED || outcome == SWIFTLET_FOREIGN_INTERRUPTED) {
       errno = interpose_errno(outcome);
       result = -1;
@@ -131,10 +146,18 @@ static int poll_on(const void *stack, struct pollfd *wanted, nfds_t count, uint6
 COVER(POLLING, int, poll, struct pollfd *wanted, nfds_t count, int milliseconds) {
   const void *stack = milliseconds == 0 ? NULL : interpose_gate(POLLING);
   if (!stack) return NEXT(poll)(wanted, count, milliseconds);
-  int result = NEXT(poll)(wanted, count, 0);
+  // The loop looks too, when it begins to wait.
+  bool looks = count != 1 || !wanted || !interpose_expects_nothing(wanted->fd);
+  int result = looks ? NEXT(poll)(wanted, count, 0) : 0;
+  if (looks && count == 1 && result >= 0) interpose_note_look(wanted->fd, result > 0);
   if (result != 0) return result;
   uint64_t deadline = milliseconds < 0 ? UINT64_MAX : interpose_after((uint64_t)milliseconds * 1000000u);
-  return poll_on(stack, wanted, count, deadline, NULL);
+  result = poll_on(stack, wanted, count, deadline, NULL);
+  if (LIKELY(looks || result >= 0)) return result;
+  // One that was cancelled before it began answers what is ready all the same.
+  int reason = errno, found = NEXT(poll)(wanted, count, 0);
+  errno = reason;
+  return found > 0 ? found : result;
 }
 
 int ppoll(struct pollfd *wanted, nfds_t count, const struct timespec *limit, const sigset_t *mask) {
@@ -168,6 +191,7 @@ typedef struct {
   int count;
   size_t size;
   unsigned long *given[3], *kept[3];
+  unsigned long few[3 * 16];  // room for as many as fd_set has
 } sets;
 
 static bool keep_sets(sets *sets, int count, fd_set *reading, fd_set *writing, fd_set *special) {
@@ -175,7 +199,7 @@ static bool keep_sets(sets *sets, int count, fd_set *reading, fd_set *writing, f
   sets->count = count;
   sets->size = words * sizeof(unsigned long);
   fd_set *all[3] = {reading, writing, special};
-  unsigned long *copies = malloc(3 * sets->size + 1);
+  unsigned long *copies = words <= 16 ? sets->few : malloc(3 * sets->size);
   if (!copies) return false;
   for (int i = 0; i < 3; i++) {
     sets->given[i] = (unsigned long *)all[i];
@@ -221,7 +245,7 @@ static int select_on(
   int signals = result == 0 ? signals_let_through(mask) : -1;
   if (result == 0 && !list) result = (errno = ENOMEM, -1);
   while (result == 0) {
-    int outcome = wait_for_any(stack, list, length, deadline, signals);
+    int outcome = wait_for_any(stack, list, length, deadline, signals, NULL);
     if (outcome == SWIFTLET_FOREIGN_CANCELLED || outcome == SWIFTLET_FOREIGN_INTERRUPTED) {
       errno = interpose_errno(outcome);
       result = -1;
@@ -242,7 +266,7 @@ static int select_on(
   if (result < 0) restore_sets(&sets);
   if (signals >= 0) syscall(SYS_close, signals);
   free(list);
-  free(sets.kept[0]);
+  if (sets.kept[0] != sets.few) free(sets.kept[0]);
   errno = reason;
   return result;
 }
@@ -288,7 +312,7 @@ static int epoll_on(
   struct pollfd wanted = {.fd = poller, .events = POLLIN};
   int signals = result == 0 ? signals_let_through(mask) : -1;
   while (result == 0) {
-    int outcome = wait_for_any(stack, &wanted, 1, deadline, signals);
+    int outcome = wait_for_any(stack, &wanted, 1, deadline, signals, NULL);
     if (outcome == SWIFTLET_FOREIGN_REFUSED) {
       uint64_t now = interpose_now(), left = deadline > now ? (deadline - now + 999999) / 1000000 : 0;
       result = NEXT(epoll_pwait)(poller, events, capacity, deadline == UINT64_MAX ? -1 : (int)left, mask);

@@ -46,11 +46,10 @@ static bool reaches_mark(const void *stack, int descriptor, int flags) {
 COVER(SOCKETS, ssize_t, recvmsg, int descriptor, struct msghdr *message, int flags);
 COVER(SOCKETS, ssize_t, recvfrom, int descriptor, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length);
 
-/// As MSG_WAITALL has it: of a stream all that was asked for, unless it ends, fails or is interrupted.
-static ssize_t receive_all(const void *stack, int descriptor, char *buffer, size_t size, int flags) {
-  size_t count = 0;
+/// As MSG_WAITALL has it: of a stream all that was asked for, unless it ends, fails or is interrupted. `count` are there.
+static ssize_t receive_all(const void *stack, int descriptor, char *buffer, size_t size, int flags, size_t count) {
   flags &= ~MSG_WAITALL;
-  do {
+  while (count < size) {
     ssize_t more = COOPERATE(
         ssize_t, stack, descriptor, false,
         NEXT(recvfrom)(descriptor, buffer + count, size - count, flags | MSG_DONTWAIT, NULL, NULL),
@@ -58,7 +57,7 @@ static ssize_t receive_all(const void *stack, int descriptor, char *buffer, size
     if (more < 0) return count > 0 ? (ssize_t)count : -1;
     if (more == 0) break;
     count += (size_t)more;
-  } while (count < size);
+  }
   return (ssize_t)count;
 }
 
@@ -82,11 +81,17 @@ static ssize_t peek_all(const void *stack, int descriptor, void *buffer, size_t 
 static ssize_t receive(
     const void *stack, int descriptor, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length) {
   if (!reaches_mark(stack, descriptor, flags)) return -1;
-  if ((flags & MSG_WAITALL) && !(flags & MSG_ERRQUEUE) && size > 0 && is_stream(descriptor)) {
-    if (length) *length = 0;  // streams tell no address
-    if (interpose_is_nonblocking(descriptor)) return NEXT(recvfrom)(descriptor, buffer, size, flags, address, length);
-    return flags & MSG_PEEK ? peek_all(stack, descriptor, buffer, size, flags)
-                            : receive_all(stack, descriptor, buffer, size, flags);
+  if ((flags & MSG_WAITALL) && size > 0) {
+    ssize_t count = NEXT(recvfrom)(descriptor, buffer, size, (flags & ~MSG_WAITALL) | MSG_DONTWAIT, address, length);
+    if (LIKELY(count == (ssize_t)size) || count == 0) return count;
+    if (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return count;
+    if (is_stream(descriptor)) {
+      if (interpose_is_nonblocking(descriptor)) return count;
+      if (length) *length = 0;  // streams tell no address
+      return flags & MSG_PEEK ? peek_all(stack, descriptor, buffer, size, flags)
+                              : receive_all(stack, descriptor, buffer, size, flags, count < 0 ? 0 : (size_t)count);
+    }
+    if (count > 0) return count;
   }
   return COOPERATE(
       ssize_t, stack, descriptor, false,
@@ -115,9 +120,9 @@ ssize_t recvmsg(int descriptor, struct msghdr *message, int flags) {
   ssize_t count = COOPERATE(
       ssize_t, stack, descriptor, false, NEXT(recvmsg)(descriptor, message, wanted | MSG_DONTWAIT),
       NEXT(recvmsg)(descriptor, message, flags));
-  if (!(flags & MSG_WAITALL) || (flags & MSG_PEEK) || count <= 0 || !is_stream(descriptor)) return count;
+  if (!(flags & MSG_WAITALL) || (flags & MSG_PEEK) || count <= 0) return count;
   size_t total = (size_t)count, size = vectors_size(message->msg_iov, (int)message->msg_iovlen);
-  if (interpose_is_nonblocking(descriptor)) return count;
+  if (LIKELY(total >= size) || !is_stream(descriptor) || interpose_is_nonblocking(descriptor)) return count;
   // The rest, piece by piece: ancillary data come with the first part, and end it.
   while (total < size && message->msg_controllen == 0) {
     struct iovec one;
@@ -127,7 +132,7 @@ ssize_t recvmsg(int descriptor, struct msghdr *message, int flags) {
       if (skipped < one.iov_len) break;
       skipped -= one.iov_len;
     }
-    ssize_t more = receive_all(stack, descriptor, (char *)one.iov_base + skipped, one.iov_len - skipped, wanted);
+    ssize_t more = receive_all(stack, descriptor, (char *)one.iov_base + skipped, one.iov_len - skipped, wanted, 0);
     if (more <= 0) break;
     total += (size_t)more;
   }
@@ -151,7 +156,8 @@ COVER(SOCKETS, int, recvmmsg, int descriptor, struct mmsghdr *messages, unsigned
       break;
     }
     done += (unsigned)more;
-    if ((flags & MSG_WAITFORONE) || interpose_now() >= end) break;  // looked at after each message only: recvmmsg(2)
+    if (LIKELY(done == count) || (flags & MSG_WAITFORONE)) break;
+    if (limit && interpose_now() >= end) break;  // looked at after each message only: recvmmsg(2)
     if (interpose_is_nonblocking(descriptor)) break;
   }
   if (limit) {
@@ -211,40 +217,54 @@ COVER(SOCKETS, ssize_t, send, int descriptor, const void *buffer, size_t size, i
   return send_all(stack, descriptor, buffer, size, flags, NULL, 0, count);
 }
 
-COVER(SOCKETS, ssize_t, sendmsg, int descriptor, const struct msghdr *message, int flags) {
-  const void *stack = interpose_gate(SOCKETS);
-  if (!stack || (flags & MSG_DONTWAIT) || message->msg_iovlen > IOV_MAX) return NEXT(sendmsg)(descriptor, message, flags);
-  ssize_t count = COOPERATE(
-      ssize_t, stack, descriptor, true, NEXT(sendmsg)(descriptor, message, flags | MSG_DONTWAIT),
-      NEXT(sendmsg)(descriptor, message, flags));
-  if (count < 0) return count;
-  size_t size = vectors_size(message->msg_iov, (int)message->msg_iovlen), done = (size_t)count;
-  if (LIKELY(done >= size) || interpose_is_nonblocking(descriptor)) return count;
+COVER(SOCKETS, ssize_t, sendmsg, int descriptor, const struct msghdr *message, int flags);
+
+/// The rest of a stream's message, of which `done` bytes have been sent. Answers how many are sent in all.
+static size_t send_rest(const void *stack, int descriptor, const struct msghdr *message, int flags, size_t done) {
+  size_t size = vectors_size(message->msg_iov, (int)message->msg_iovlen);
+  if (LIKELY(done >= size) || interpose_is_nonblocking(descriptor)) return done;
   struct iovec *rest = malloc(message->msg_iovlen * sizeof *rest);
-  if (!rest) return count;
+  if (!rest) return done;
   while (done < size) {
     // Ancillary data went with the first part.
     struct msghdr part = {.msg_name = message->msg_name, .msg_namelen = message->msg_namelen, .msg_iov = rest};
     part.msg_iovlen = (size_t)vectors_rest(message->msg_iov, (int)message->msg_iovlen, done, rest);
-    count = COOPERATE(
+    ssize_t count = COOPERATE(
         ssize_t, stack, descriptor, true, NEXT(sendmsg)(descriptor, &part, flags | MSG_DONTWAIT),
         NEXT(sendmsg)(descriptor, &part, flags));
     if (count < 0) break;
     done += (size_t)count;
   }
   free(rest);
-  return (ssize_t)done;
+  return done;
+}
+
+ssize_t sendmsg(int descriptor, const struct msghdr *message, int flags) {
+  const void *stack = interpose_gate(SOCKETS);
+  if (!stack || (flags & MSG_DONTWAIT) || message->msg_iovlen > IOV_MAX) return NEXT(sendmsg)(descriptor, message, flags);
+  ssize_t count = COOPERATE(
+      ssize_t, stack, descriptor, true, NEXT(sendmsg)(descriptor, message, flags | MSG_DONTWAIT),
+      NEXT(sendmsg)(descriptor, message, flags));
+  return count < 0 ? count : (ssize_t)send_rest(stack, descriptor, message, flags, (size_t)count);
 }
 
 COVER(SOCKETS, int, sendmmsg, int descriptor, struct mmsghdr *messages, unsigned count, int flags) {
   const void *stack = interpose_gate(SOCKETS);
   if (!stack || (flags & MSG_DONTWAIT) || count == 0) return NEXT(sendmmsg)(descriptor, messages, count, flags);
   if (count > IOV_MAX) count = IOV_MAX;
-  if (interpose_is_nonblocking(descriptor)) return NEXT(sendmmsg)(descriptor, messages, count, flags);
-  for (unsigned i = 0; i < count; i++) {
-    ssize_t size = sendmsg(descriptor, &messages[i].msg_hdr, flags);
-    if (size < 0) return i > 0 ? (int)i : -1;
-    messages[i].msg_len = (unsigned)size;
+  int sent = NEXT(sendmmsg)(descriptor, messages, count, flags | MSG_DONTWAIT);
+  if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return sent;
+  unsigned done = sent < 0 ? 0 : (unsigned)sent;
+  // The kernel stops at the first of which only a part was sent.
+  if (done > 0) {
+    struct mmsghdr *last = &messages[done - 1];
+    last->msg_len = (unsigned)send_rest(stack, descriptor, &last->msg_hdr, flags, last->msg_len);
+  }
+  if (LIKELY(done == count) || interpose_is_nonblocking(descriptor)) return sent;
+  for (; done < count; done++) {
+    ssize_t size = sendmsg(descriptor, &messages[done].msg_hdr, flags);
+    if (size < 0) return done > 0 ? (int)done : -1;
+    messages[done].msg_len = (unsigned)size;
   }
   return (int)count;
 }

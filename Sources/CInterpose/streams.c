@@ -18,7 +18,9 @@
 #define STREAMS SWIFTLET_FAMILY_STREAMS
 #define WITHOUT_WAITING 8  // RWF_NOWAIT
 
-enum { HINT_UNKNOWN, HINT_SOCKET, HINT_QUICK, HINT_POLLED, HINT_FILE };
+// QUICK: can be tried without waiting, by RWF_NOWAIT; QUICK_TO_READ: reading it can. What pipes can, and event descriptors in part,
+// is not told by their kind: what is no socket and no file is QUICK until the kernel refuses the flag.
+enum { HINT_UNKNOWN, HINT_SOCKET, HINT_QUICK, HINT_QUICK_TO_READ, HINT_POLLED, HINT_FILE };
 enum { HINTS = 1 << 16 };
 static uint8_t hints[HINTS];
 
@@ -30,20 +32,43 @@ static uint8_t set_hint(int descriptor, uint8_t hint) {
   return hint;
 }
 
-void interpose_forget(int descriptor) { set_hint(descriptor, HINT_UNKNOWN); }
+// How many looks in a row have found nothing. Drivers poll for an answer when they have just asked.
+static uint8_t vain_looks[HINTS];
+
+bool interpose_expects_nothing(int descriptor) {
+  enum { ENOUGH = 4, ONE_LOOK_IN = 16 };
+  if ((unsigned)descriptor >= HINTS) return false;
+  uint8_t vain = __atomic_load_n(&vain_looks[descriptor], __ATOMIC_RELAXED);
+  if (vain < ENOUGH) return false;
+  // Now and then it is looked at all the same.
+  __atomic_store_n(&vain_looks[descriptor], vain + 1 < ENOUGH + ONE_LOOK_IN ? vain + 1 : ENOUGH - 1, __ATOMIC_RELAXED);
+  return true;
+}
+
+void interpose_note_look(int descriptor, bool found) {
+  if ((unsigned)descriptor >= HINTS) return;
+  uint8_t vain = __atomic_load_n(&vain_looks[descriptor], __ATOMIC_RELAXED);
+  if (found ? vain != 0 : vain < 255) __atomic_store_n(&vain_looks[descriptor], found ? 0 : vain + 1, __ATOMIC_RELAXED);
+}
+
+void interpose_forget(int descriptor) {
+  set_hint(descriptor, HINT_UNKNOWN);
+  interpose_note_look(descriptor, true);
+}
 
 void interpose_forget_all(void) {
-  for (int i = 0; i < HINTS; i++)
-    if (hint_of(i) != HINT_UNKNOWN) interpose_forget(i);
+  for (int i = 0; i < HINTS; i++) {
+    if (hint_of(i) != HINT_UNKNOWN) set_hint(i, HINT_UNKNOWN);
+    interpose_note_look(i, true);
+  }
 }
 
 static uint8_t find_hint(int descriptor) {
   struct stat status;
   if (fstat(descriptor, &status) != 0) return HINT_UNKNOWN;
   uint8_t hint = S_ISSOCK(status.st_mode)   ? HINT_SOCKET
-                 : S_ISFIFO(status.st_mode) ? HINT_QUICK
                  : S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode) ? HINT_FILE
-                                                                                                 : HINT_POLLED;
+                                                                                                 : HINT_QUICK;
   return set_hint(descriptor, hint);
 }
 
@@ -63,19 +88,23 @@ static ssize_t try_vectors(int descriptor, const struct iovec *vectors, int coun
     struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = (size_t)count};
     // 0 bytes: read answers at once, where receiving would take a datagram.
     bool is_empty = count > IOV_MAX || vectors_size(vectors, count) == 0;
-    ssize_t done = is_empty      ? (errno = ENOTSOCK, -1)
+    ssize_t done = is_empty ? (errno = ENOTSOCK, -1)
+                   : count == 1 && for_writing
+                       ? syscall(SYS_sendto, descriptor, vectors->iov_base, vectors->iov_len, MSG_DONTWAIT, NULL, 0)
+                   : count == 1
+                       ? syscall(SYS_recvfrom, descriptor, vectors->iov_base, vectors->iov_len, MSG_DONTWAIT, NULL, NULL)
                    : for_writing ? syscall(SYS_sendmsg, descriptor, &message, MSG_DONTWAIT)
                                  : syscall(SYS_recvmsg, descriptor, &message, MSG_DONTWAIT);
     if (done >= 0 || errno != ENOTSOCK) return done;
     hint = is_empty ? HINT_QUICK : find_hint(descriptor);
   }
-  if (hint == HINT_QUICK) {
+  if (hint == HINT_QUICK || (hint == HINT_QUICK_TO_READ && !for_writing)) {
     ssize_t done = syscall(for_writing ? SYS_pwritev2 : SYS_preadv2, descriptor, vectors, count, -1L, -1L, WITHOUT_WAITING);
     if (done >= 0 || errno != EOPNOTSUPP) return done;
-    hint = set_hint(descriptor, HINT_POLLED);
+    hint = set_hint(descriptor, for_writing ? HINT_QUICK_TO_READ : HINT_POLLED);
   }
   // Terminals, event descriptors, devices. Another reader of the same one may be quicker, and this call then block.
-  if (hint == HINT_POLLED && !is_ready(descriptor, for_writing)) {
+  if ((hint == HINT_POLLED || hint == HINT_QUICK_TO_READ) && !is_ready(descriptor, for_writing)) {
     errno = EAGAIN;
     return -1;
   }

@@ -23,8 +23,8 @@ __thread uint64_t swiftlet_simulated_now;
 
 int swiftlet_poller_make(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
-int swiftlet_poller_watch(int poller, int descriptor, uint64_t tag, bool is_new) {
-  struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = tag};
+int swiftlet_poller_watch(int poller, int descriptor, uint64_t tag, bool reads, bool writes, bool is_new) {
+  struct epoll_event event = {.events = EPOLLET | (reads ? EPOLLIN | EPOLLRDHUP : 0) | (writes ? EPOLLOUT : 0), .data.u64 = tag};
   return epoll_ctl(poller, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, descriptor, &event);
 }
 
@@ -62,6 +62,7 @@ int swiftlet_poller_wait(int poller, swiftlet_poll_event *events, int capacity, 
   for (int i = 0; i < count; i++) {
     uint32_t got = raw[i].events;
     events[i].tag = raw[i].data.u64;
+    events[i].told = (uint16_t)got;
     events[i].is_readable = got & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
     events[i].has_ended = got & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
     events[i].is_lost = got & (EPOLLHUP | EPOLLERR);

@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "CInterposeTestSupport.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -201,6 +200,17 @@ pid_t run_in_child(int (*body)(void *), void *argument) {
   return child;
 }
 
+static int forks;
+static void count_fork(void) { forks++; }
+void count_forks(void) {
+  static bool is_registered;
+  if (!is_registered) pthread_atfork(NULL, NULL, count_fork);
+  is_registered = true;
+  forks = 0;
+}
+int counted_forks(void) { return forks; }
+void close_everything(void) { closefrom(3); }
+
 void *make_mutex(int kind) {
   pthread_mutex_t *mutex = malloc(sizeof *mutex);
   pthread_mutexattr_t attributes;
@@ -213,82 +223,6 @@ void *make_mutex(int kind) {
 void free_mutex(void *mutex) {
   pthread_mutex_destroy(mutex);
   free(mutex);
-}
-
-// MARK: Measuring
-
-static double nanoseconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-// libc's own, past the names.
-static void *libc_function(const char *name) {
-  static void *libc;
-  if (!libc) libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-  return dlsym(libc, name);
-}
-
-double measure_recv(bool directly, int rounds) {
-  int pair[2];
-  char buffer[16] = {0};
-  ssize_t (*receive)(int, void *, size_t, int) = recv;
-  if (directly) *(void **)&receive = libc_function("recv");
-  socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
-  double total = 0;
-  for (int round = 0; round < rounds; round += 8) {
-    for (int i = 0; i < 8; i++) syscall(SYS_sendto, pair[1], buffer, 1, 0, NULL, 0);
-    double before = nanoseconds();
-    for (int i = 0; i < 8; i++) receive(pair[0], buffer, 1, 0);
-    total += nanoseconds() - before;
-  }
-  close(pair[0]);
-  close(pair[1]);
-  return total / rounds;
-}
-
-double measure_write_read(bool directly, int rounds) {
-  int ends[2];
-  char buffer[16] = {0};
-  ssize_t (*reading)(int, void *, size_t) = read;
-  ssize_t (*writing)(int, const void *, size_t) = write;
-  if (directly) {
-    *(void **)&reading = libc_function("read");
-    *(void **)&writing = libc_function("write");
-  }
-  if (pipe(ends) != 0) return -1;
-  double before = nanoseconds();
-  for (int i = 0; i < rounds; i++)
-    if (writing(ends[1], buffer, 1) != 1 || reading(ends[0], buffer, 1) != 1) return -1;
-  double total = nanoseconds() - before;
-  close(ends[0]);
-  close(ends[1]);
-  return total / rounds / 2;
-}
-
-double measure_poll(bool directly, int rounds) {
-  int ends[2];
-  int (*polling)(struct pollfd *, nfds_t, int) = poll;
-  if (directly) *(void **)&polling = libc_function("poll");
-  if (pipe(ends) != 0) return -1;
-  struct pollfd wanted = {.fd = ends[1], .events = POLLOUT};
-  double before = nanoseconds();
-  for (int i = 0; i < rounds; i++) polling(&wanted, 1, 1000);
-  double total = nanoseconds() - before;
-  close(ends[0]);
-  close(ends[1]);
-  return total / rounds;
-}
-
-// A call that the kernel refuses at once: what lies before it shows best.
-double measure_nothing(bool directly, int rounds) {
-  char buffer[16];
-  ssize_t (*receive)(int, void *, size_t, int) = recv;
-  if (directly) *(void **)&receive = libc_function("recv");
-  double before = nanoseconds();
-  for (int i = 0; i < rounds; i++) receive(-1, buffer, 1, 0);
-  return (nanoseconds() - before) / rounds;
 }
 
 // MARK: Threads

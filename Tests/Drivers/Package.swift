@@ -27,12 +27,16 @@ let package = Package(
         .target(name: "DriverServers", swiftSettings: settings),
         .executableTarget(
             name: "DriverExamples",
-            dependencies: swiftlet + ["CPostgres", "CRedis", "CCurl"],
+            dependencies: swiftlet + [
+                "CPostgres", "CRedis", "CCurl", .product(name: "SwiftletHTTP", package: "swiftlet"),
+            ],
             swiftSettings: settings),
         .executableTarget(name: "FiberHost", dependencies: swiftlet, swiftSettings: settings),
         .testTarget(
             name: "DriverTests",
-            dependencies: swiftlet + ["CPostgres", "CRedis", "CCurl", "CMariaDB", "DriverServers"],
+            dependencies: swiftlet + [
+                "CPostgres", "CRedis", "CCurl", "CMariaDB", "DriverServers", "DriverExamples",
+            ],
             swiftSettings: settings),
     ]
 )

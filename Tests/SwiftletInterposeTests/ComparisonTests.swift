@@ -1,3 +1,4 @@
+import CInterposeTestSupport
 import Glibc
 import SwiftletInterpose
 import TestSupport
@@ -28,6 +29,25 @@ extension InterposeTests {
             defer { patchAll() }
             let expected = try await onFreshThread { scenario.body() }
             #expect(patched == expected)
+        }
+
+        /// None is forgotten: what lies behind each covered name hears of the calls that the scenarios make.
+        @Test func everyCoveredNameIsCompared() async throws {
+            let names = report.calls.filter { $0.binding == .bound }.map(\.name)
+            unpatchAll()  // so that each name leads to libc's own function of that name, and to no other
+            defer { patchAll() }
+            #expect(begin_noting())
+            for scenario in Scenario.all {
+                try await onFreshThread {
+                    watch_this_thread(true)
+                    _ = scenario.body()
+                    watch_this_thread(false)
+                }
+            }
+            end_noting()
+            let forgotten = names.filter { !was_noted($0) && !(Sanitizer.isAny && $0 == "exit") }
+            #expect(names.count > 100)
+            #expect(forgotten.isEmpty, "\(forgotten)")
         }
     }
 }

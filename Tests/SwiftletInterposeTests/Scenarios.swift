@@ -17,7 +17,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
-    static let all: [Scenario] = streams + sockets + connecting + polling + sleeping + others
+    static let all: [Scenario] = streams + sockets + connecting + polling + sleeping + others + otherNames
 }
 
 private func bytes(_ buffer: [UInt8], _ count: Int) -> String {

@@ -19,6 +19,7 @@ final class Later {
 
     init(_ milliseconds: UInt32 = 15, _ body: @escaping @Sendable () -> Void) {
         thread = makeThread {
+            watch_this_thread(true)
             usleep(milliseconds * 1000)
             body()
         }

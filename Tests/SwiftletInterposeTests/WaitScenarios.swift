@@ -51,6 +51,33 @@ extension Scenario {
             closeAll(reading, writing, here)
             return result
         },
+        Scenario("poll as drivers do: ask, poll, receive, again and again") {
+            let (here, there) = makePair()
+            let rounds = 50
+            let later = Later(1) {
+                var byte: UInt8 = 0
+                for _ in 0..<rounds where recv(there, &byte, 1, 0) == 1 { send(there, &byte, 1, 0) }
+                recv(there, &byte, 1, 0)
+                close(there)
+            }
+            var told: [String] = []
+            var byte: UInt8 = 7
+            var wanted = pollfd(fd: here, events: Int16(POLLIN | POLLERR), revents: 0)
+            for round in 0..<rounds {
+                send(here, &byte, 1, 0)
+                told.append("\(poll(&wanted, 1, round % 2 == 0 ? -1 : 5000)) \(wanted.revents)")
+                // What is there is found, also after many looks in vain.
+                if round % 7 == 0 { told.append("\(poll(&wanted, 1, 5000)) \(wanted.revents)") }
+                told.append(outcome(recv(here, &byte, 1, 0)))
+            }
+            told += took(5) { poll(&wanted, 1, 5) } + ["\(wanted.revents)"]
+            send(here, &byte, 1, 0)
+            told.append("\(poll(&wanted, 1, 5000)) \(wanted.revents)")
+            later.end()
+            close(here)
+            told.append("\(poll(&wanted, 1, 5000)) \(wanted.revents)")
+            return told
+        },
         Scenario("ppoll and time limits that are wrong") {
             let (reading, writing) = makePipe()
             var one = [pollfd(fd: reading, events: Int16(POLLIN), revents: 0)]
@@ -137,7 +164,7 @@ extension Scenario {
     // MARK: The rest
 
     static let others: [Scenario] = [
-        // May be over before it has been waited for: `WaitingTests.aLookupOfANameParks`.
+        // Whether a lookup is over before it is waited for is a matter of chance: see namesAreLookedUpElsewhere.
         Scenario("names", waits: false) {
             var hints = addrinfo()
             var found: UnsafeMutablePointer<addrinfo>?

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension InterposeTests {
-    /// Blocking calls park, and end as they should: runtime-peers.md, cases 25 to 30 and 50.
+    /// Blocking calls park, and end as they should.
     struct WaitingTests {
         @Test func aThousandSleepsOfTasksTakeTheTimeOfOne() async throws {
             _ = report
@@ -146,80 +146,39 @@ extension InterposeTests {
         @Test(arguments: Runner.allCases)
         func aClientAndAServerShareOneThread(_ runner: Runner) async throws {
             let (listener, address) = makeListener()
+            let journal = SharedJournal<String>()
             try await together(
                 runner,
                 [
                     {
+                        journal.note("server accepts")
                         let server = accept(listener, nil, nil)
                         var buffer = [UInt8](repeating: 0, count: 100)
                         let count = recv(server, &buffer, 100, 0)
                         usleep(5000)
+                        journal.note("server answers")
                         #expect(send(server, buffer, count, 0) == count)
                         close(server)
                     },
                     {
                         let client = makeClient()
+                        journal.note("client connects")
                         #expect(connectTo(address, from: client) == 0)
                         #expect(write(client, "request", 7) == 7)
                         var buffer = [UInt8](repeating: 0, count: 100)
+                        journal.note("client waits")
                         #expect(recv(client, &buffer, 100, 0) == 7)
+                        journal.note("client has it")
                         #expect(read(client, &buffer, 100) == 0)
                         close(client)
                     },
                 ])
+            // Each has let the other run in the middle of a call.
+            #expect(
+                journal.entries == [
+                    "server accepts", "client connects", "client waits", "server answers", "client has it",
+                ])
             close(listener)
-        }
-
-        /// The threads that ask for names are busy until the call has parked.
-        @Test(arguments: Runner.allCases)
-        func aLookupOfANameParks(_ runner: Runner) async throws {
-            try await runner.run {
-                let (reading, writing) = makePipe()
-                let busy = (0..<32).map { _ in
-                    spawn {
-                        try toThread { () -> Int in
-                            var byte: UInt8 = 0
-                            return read(reading, &byte, 1)
-                        }
-                    }
-                }
-                for _ in 0..<3 { try yield() }
-                let release = spawn { _ = close(writing) }
-                let parks = try EventLoop.current.statistics.parks
-                var found: UnsafeMutablePointer<addrinfo>?
-                #expect(getaddrinfo("localhost", nil, nil, &found) == 0)
-                #expect(try EventLoop.current.statistics.parks > parks)
-                freeaddrinfo(found)
-                try release.join()
-                for fiber in busy { #expect(try fiber.get() == 0) }
-                close(reading)
-            }
-        }
-
-        // Case 50.
-        @Test func theOthersGoOnWhileATaskReads() async throws {
-            _ = report
-            let (reading, writing) = makePipe()
-            try await onTaskLoop { loop in
-                let progress = Tally()
-                let reader = Task(executorPreference: loop.taskExecutor) { () -> String in
-                    var byte: UInt8 = 0
-                    return outcome(read(reading, &byte, 1))
-                }
-                await withTaskGroup(of: Void.self) { group in
-                    for _ in 0..<1000 {
-                        group.addTask(executorPreference: loop.taskExecutor) {
-                            await Task.yield()
-                            usleep(1000)
-                            progress.add()
-                        }
-                    }
-                }
-                #expect(progress.count == 1000)
-                reader.cancel()
-                #expect(await reader.value == "-1 \(ECANCELED)")
-            }
-            closeAll(reading, writing)
         }
 
         @Test func aCancelledFibersCallsEndWithECANCELED() async throws {
@@ -259,6 +218,55 @@ extension InterposeTests {
                 }
                 sem_destroy(semaphore)
                 semaphore.deallocate()
+                closeAll(reading, writing)
+            }
+        }
+
+        /// A lookup may be over before it is waited for; not if all threads of the pool are busy.
+        @Test(arguments: Runner.allCases)
+        func namesAreLookedUpElsewhere(_ runner: Runner) async throws {
+            let (reading, writing) = makePipe()
+            try await runner.run {
+                let count = 40
+                let busy = (0..<count).map { _ in
+                    spawn {
+                        try toThread {
+                            var byte: UInt8 = 0
+                            return read(reading, &byte, 1)
+                        }
+                    }
+                }
+                try yield()
+                let released = Tally()
+                let releaser = spawn { () -> Int in
+                    released.add()
+                    return write(writing, [UInt8](repeating: 1, count: count), count)
+                }
+                #expect(gethostbyname("localhost") != nil)
+                #expect(released.count == 1, "the lookup did not park")
+                #expect(try releaser.get() == count)
+                try joinAll(busy, rethrowing: true)
+            }
+            closeAll(reading, writing)
+        }
+
+        /// Cancelled calls end only if they would wait, also those that are expected to.
+        @Test func aCancelledFiberPollsWhatIsReady() async throws {
+            _ = report
+            try await onLoop {
+                let (reading, writing) = makePipe()
+                let polled = Tally()
+                let fiber = try spawnAndPark { () -> [String] in
+                    var wanted = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
+                    for _ in 0..<10 where poll(&wanted, 1, 1) == 0 { polled.add() }
+                    let cancelled = outcome(poll(&wanted, 1, -1))
+                    write(writing, "x", 1)
+                    return [cancelled] + (0..<3).map { _ in outcome(poll(&wanted, 1, -1)) }
+                }
+                while polled.count < 10 { try sleep(.milliseconds(1)) }
+                try sleep(.milliseconds(1))
+                fiber.cancel()
+                #expect(try fiber.get() == ["-1 \(ECANCELED)", "1", "1", "1"])
                 closeAll(reading, writing)
             }
         }

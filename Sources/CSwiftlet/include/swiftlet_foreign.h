@@ -34,6 +34,7 @@ typedef struct swiftlet_foreign_wait {
   uint64_t deadline;        // nanoseconds of CLOCK_MONOTONIC; UINT64_MAX: none
   // Written while it lasts, under the list's lock or by its own thread:
   bool is_closed, is_woken, is_interrupted;
+  uint16_t told;            // READY: what the kernel has told of the descriptor, by poll's bits; 0: nothing
   void *thread, *context;   // whom to wake: a swiftlet_wait
   uint64_t id;
   struct swiftlet_foreign_wait *next, *previous;      // of the same bucket

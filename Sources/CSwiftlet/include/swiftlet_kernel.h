@@ -16,6 +16,7 @@ typedef struct swiftlet_poll_event {
   bool is_readable, is_writable;   // an error or a hang-up makes both true: the next call on it tells
   bool has_ended;                  // the peer has closed or reset: no further edge will come for reading
   bool is_lost;                    // the connection is broken, or ended in both directions
+  uint16_t told;                   // the kernel's own bits, which are those of poll
 } swiftlet_poll_event;
 
 // Opens a file or directory for reading, without blocking, that lies under a directory: neither ".." nor a symbolic link
@@ -23,8 +24,8 @@ typedef struct swiftlet_poll_event {
 int swiftlet_open_beneath(const char *directory, const char *path);
 
 int swiftlet_poller_make(void);
-/// Edge-triggered on both sides. `is_new` false: re-arms, which reports the present readiness again.
-int swiftlet_poller_watch(int poller, int descriptor, uint64_t tag, bool is_new);
+/// Edge-triggered on one side or both. `is_new` false: re-arms, which reports the present readiness again.
+int swiftlet_poller_watch(int poller, int descriptor, uint64_t tag, bool reads, bool writes, bool is_new);
 /// Level-triggered, readable side only: for the loop's own wake-up descriptor.
 int swiftlet_poller_watch_level(int poller, int descriptor, uint64_t tag);
 int swiftlet_poller_forget(int poller, int descriptor);

@@ -253,7 +253,7 @@ public func waitUntilReady(_ number: CInt, for side: Readiness, until deadline: 
     let entry = unsafe loop.descriptors.entry(number)
     unsafe entry.pointee.isReadable = false
     unsafe entry.pointee.isWritable = false
-    guard try unsafe loop.descriptors.watch(number) else { return true }
+    guard try unsafe loop.descriptors.watch(number, side) else { return true }
     switch try unsafe loop.descriptors.wait(number, side, until: deadline) {
     case .timedOut: return false
     case .closed: throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)

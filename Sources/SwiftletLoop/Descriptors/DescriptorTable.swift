@@ -10,9 +10,10 @@ public enum Readiness: Sendable, Hashable {
 
 /// What a loop knows of the descriptors that were waited for on it, and the kernel's poller behind it.
 ///
-/// A descriptor is registered once, edge-triggered on both sides: the kernel tells of each change to ready, and the flags
+/// A `Descriptor` is registered once, edge-triggered on both sides: the kernel tells of each change to ready, and the flags
 /// here remember it until a short or refused call shows that the side is drained. So a busy connection costs no call to
-/// epoll_ctl at all. An event carries the entry's generation: those of an earlier use of the number are dropped.
+/// epoll_ctl at all. What belongs to somebody else is registered anew for each wait, for the sides that are waited for: a
+/// socket has nearly always room to write, and who reads should not hear of that each time. An event carries the entry's generation: those of an earlier use of the number are dropped.
 @safe
 final class DescriptorTable {
     struct Entry {
@@ -22,6 +23,8 @@ final class DescriptorTable {
         var isWritable = true
         /// The peer has closed: no further edge will come, so the reading side never counts as drained.
         var hasEnded = false
+        /// A `Descriptor`'s own: it wants to hear of both sides.
+        var isOwned = false
         var readers = DescriptorQueue()
         var writers = DescriptorQueue()
     }
@@ -93,13 +96,18 @@ final class DescriptorTable {
 
     /// Registers the descriptor, or asks the kernel again for its present readiness.
     ///
+    /// - Parameter side: which one is waited for; nil for a `Descriptor`'s own.
     /// - Returns: false for files that are always ready.
-    func watch(_ descriptor: CInt) throws(DescriptorError) -> Bool {
+    func watch(_ descriptor: CInt, _ side: Readiness? = nil) throws(DescriptorError) -> Bool {
         let entry = unsafe entry(descriptor)
+        if side == nil { unsafe entry.pointee.isOwned = true }
+        let isOwned = unsafe entry.pointee.isOwned
+        let reads = unsafe isOwned || side == .reading || !entry.pointee.readers.isEmpty
+        let writes = unsafe isOwned || side == .writing || !entry.pointee.writers.isEmpty
         let tag = unsafe UInt64(entry.pointee.generation) << 32 | UInt64(UInt32(bitPattern: descriptor))
         var isNew = unsafe !entry.pointee.isWatched
         for _ in 0..<2 {
-            if swiftlet_poller_watch(poller, descriptor, tag, isNew) == 0 {
+            if swiftlet_poller_watch(poller, descriptor, tag, reads, writes, isNew) == 0 {
                 if unsafe !entry.pointee.isWatched { unsafe watchedCount += 1 }
                 unsafe entry.pointee.isWatched = true
                 return true
@@ -160,21 +168,21 @@ final class DescriptorTable {
             }
             if event.is_readable {
                 unsafe entry.pointee.isReadable = true
-                wakeNext(CInt(bitPattern: UInt32(truncatingIfNeeded: event.tag)), .reading, for: loop)
+                wakeNext(CInt(bitPattern: UInt32(truncatingIfNeeded: event.tag)), .reading, event.told, for: loop)
             }
             if event.is_writable {
                 unsafe entry.pointee.isWritable = true
-                wakeNext(CInt(bitPattern: UInt32(truncatingIfNeeded: event.tag)), .writing, for: loop)
+                wakeNext(CInt(bitPattern: UInt32(truncatingIfNeeded: event.tag)), .writing, event.told, for: loop)
             }
         }
     }
 
     /// Wakes who has waited longest. Those behind keep their places; the next follows if that one leaves the side ready.
-    private func wakeNext(_ descriptor: CInt, _ side: Readiness, for loop: EventLoop) {
+    private func wakeNext(_ descriptor: CInt, _ side: Readiness, _ told: UInt16, for loop: EventLoop) {
         let entry = unsafe entry(descriptor)
         let hasMore =
             unsafe side == .reading
-            ? entry.pointee.readers.wakeFirst(on: loop) : entry.pointee.writers.wakeFirst(on: loop)
+            ? entry.pointee.readers.wakeFirst(on: loop, told) : entry.pointee.writers.wakeFirst(on: loop, told)
         guard hasMore else { return }
         let generation = unsafe entry.pointee.generation
         // Behind the woken stack in the ready queue: its call has been made when this runs.
@@ -182,7 +190,8 @@ final class DescriptorTable {
             ClosureCallback { [unowned loop] in
                 let entry = unsafe self.entry(descriptor)
                 let isReady = unsafe side == .reading ? entry.pointee.isReadable : entry.pointee.isWritable
-                if isReady, unsafe entry.pointee.generation == generation { self.wakeNext(descriptor, side, for: loop) }
+                guard isReady, unsafe entry.pointee.generation == generation else { return }
+                self.wakeNext(descriptor, side, 0, for: loop)
             }.item)
     }
 
@@ -237,12 +246,16 @@ struct DescriptorQueue {
         var context: ContextPointer?
         var id: UInt64 = 0
         var isQueued = false
+        /// What the kernel told when this one was woken, by poll's bits.
+        var told: UInt16 = 0
         var next: UnsafeMutablePointer<Node>?
         var previous: UnsafeMutablePointer<Node>?
     }
 
     private var first: UnsafeMutablePointer<Node>?
     private var last: UnsafeMutablePointer<Node>?
+
+    var isEmpty: Bool { unsafe first == nil }
 
     mutating func append(_ node: UnsafeMutablePointer<Node>) {
         unsafe node.pointee.isQueued = true
@@ -270,9 +283,10 @@ struct DescriptorQueue {
     }
 
     /// Wakes the first whose wait is still pending; answers whether others wait behind it.
-    mutating func wakeFirst(on loop: EventLoop) -> Bool {
+    mutating func wakeFirst(on loop: EventLoop, _ told: UInt16) -> Bool {
         while let node = unsafe first {
             unsafe remove(node)
+            unsafe node.pointee.told = told
             if unsafe loop.decideHere(node.pointee.context!, node.pointee.id, .woken) { break }
         }
         return unsafe first != nil

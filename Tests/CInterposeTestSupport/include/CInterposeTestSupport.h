@@ -59,16 +59,44 @@ int signal_thread(int thread, int signal);
 
 /// Runs `body` in a child process, which ends with what it answers.
 pid_t run_in_child(int (*body)(void *argument), void *argument);
+/// How often this process is the child of a fork, from now on: by a handler of pthread_atfork.
+void count_forks(void);
+int counted_forks(void);
+/// Closes all but the three standard ones.
+void close_everything(void);
+
+/// What a piece of C code has been answered: a line a call.
+typedef struct {
+  char text[8192];
+} answers;
+
+void tell_streams_and_sockets(answers *answers);
+void tell_files(answers *answers);
+/// `exits`: `exit` too, in a child.
+void tell_closing(answers *answers, bool exits);
+void tell_record_locks(answers *answers);
+/// There must be no other children.
+void tell_any_child(answers *answers);
+void tell_names(answers *answers);
+void tell_semaphores(answers *answers);
+void tell_pause(answers *answers);
+void tell_threads(answers *answers);
+
+/// From now on the covered calls of watched threads, and of their children, are noted. False: there are too many.
+bool begin_noting(void);
+void end_noting(void);
+void watch_this_thread(bool watches);
+bool was_noted(const char *name);
 
 /// Recursive, checking (2) or ordinary (0) mutexes.
 void *make_mutex(int kind);
 void free_mutex(void *mutex);
 
-/// Nanoseconds a call: `recv` of one byte that is there, on a socket that gets it back; by name and directly from libc.
-double measure_recv(bool directly, int rounds);
-double measure_write_read(bool directly, int rounds);
-double measure_poll(bool directly, int rounds);
-double measure_nothing(bool directly, int rounds);
+/// Calls that need not wait, to be measured.
+size_t measured_count(void);
+const char *measured_name(size_t index);
+/// Nanoseconds that such a call takes, made by its name or directly to libc: a low one of so many.
+double measure(size_t index, bool directly, int rounds);
 
 /// Threads that use the same calls until told to stop. Answers how many round trips failed.
 void *start_hammering(int threads);

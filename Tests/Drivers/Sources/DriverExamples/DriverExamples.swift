@@ -11,7 +11,10 @@ import SwiftletInterpose
 @main
 enum DriverExamples {
     static var all: [(name: String, run: () throws -> Void)] {
-        [("queries", twoHundredQueries), ("pool", poolOverRedis), ("transfers", transfers)]
+        [
+            ("queries", twoHundredQueries), ("pool", poolOverRedis), ("transfers", transfers),
+            ("handler", serveQueries),
+        ]
     }
 
     static func main() throws {

@@ -76,6 +76,21 @@ extension Server {
             .waitUntilItListens()
     }
 
+    /// A program that serves HTTP, beside the one that runs: it is told its port by `PORT`.
+    public static func program(_ name: String, _ arguments: [String], environment: [String]) throws -> Server {
+        let folder = try makeFolder(name)
+        let port = try freePort()
+        var path = [CChar](repeating: 0, count: 4096)
+        guard readlink("/proc/self/exe", &path, path.count - 1) > 0 else {
+            throw ServerError("no path: errno \(errno)")
+        }
+        let own = String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let program = own[..<own.lastIndex(of: "/")!] + "/" + name
+        return try Server(
+            folder: folder, port: port, ["env", "PORT=\(port)"] + environment + [String(program)] + arguments
+        ).waitUntilItListens()
+    }
+
     private static func newest(in folder: String, _ program: String) throws -> String {
         var found = glob_t()
         defer { globfree(&found) }

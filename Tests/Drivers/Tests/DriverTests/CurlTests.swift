@@ -5,20 +5,23 @@ import Swiftlet
 import SwiftletInterpose
 import Testing
 
-/// One transfer of plain libcurl; answers how many bytes came.
-private func fetch(_ url: String) throws -> Int {
+/// One transfer of plain libcurl.
+func fetchText(_ url: String) throws -> String {
     let handle = curl_easy_init()!
     defer { curl_easy_cleanup(handle) }
-    var count = 0
+    var text = curl_text()
     _ = curl_set_text(handle, CURLOPT_URL, url)
     _ = curl_set_number(handle, CURLOPT_NOSIGNAL, 1)
-    let status = withUnsafeMutablePointer(to: &count) { count in
-        _ = curl_count_into(handle, count)
+    let status = withUnsafeMutablePointer(to: &text) { text in
+        _ = curl_keep_in(handle, text)
         return curl_easy_perform(handle)
     }
     guard status == CURLE_OK else { throw DriverError(description: String(cString: curl_easy_strerror(status))) }
-    return count
+    return withUnsafeBytes(of: text.bytes) { String(decoding: $0.prefix(text.count), as: UTF8.self) }
 }
+
+/// Answers how many bytes came.
+private func fetch(_ url: String) throws -> Int { try fetchText(url).utf8.count }
 
 /// A server made of libc's blocking calls: a fiber a connection, and 0.2 s an answer.
 private func serveSlowly(_ listener: CInt) {
