@@ -73,7 +73,7 @@ extension JobPool {
     ) throws -> PoolCall {
         var builder = CallBuilder(Job.self, for: calls.engine, deadline: timeout.map { .after($0) })
         try builder.add(job)
-        return builder.call { outcome in OutcomeReader<Job>.read(outcome, count: 1) { answer($1) } }
+        return builder.call { outcome in OutcomeReader<Job>.read(outcome, count: 1, answer) }
     }
 
     private func submit(_ call: PoolCall) {
