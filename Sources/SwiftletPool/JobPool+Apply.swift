@@ -50,7 +50,12 @@ extension JobPool {
         return result
     }
 
-    private func run<Job: PoolJob>(_ job: Job, _ timeout: Duration?) throws -> Job.Output {
+    /// Runs a job in a worker of one queue.
+    func apply<Job: PoolJob>(_ job: Job, queue: Int) async throws -> Job.Output {
+        try await parkInTask { try self.run(job, nil, queue: queue) }
+    }
+
+    private func run<Job: PoolJob>(_ job: Job, _ timeout: Duration?, queue: Int? = nil) throws -> Job.Output {
         let done = Waiter<Job.Output>()
         let call = try makeCall(job, timeout) { result in
             switch result {
@@ -58,6 +63,7 @@ extension JobPool {
             case .failure(let error): done.resume(throwing: error)
             }
         }
+        call.queue = queue
         submit(call)
         do {
             return try done.wait()!

@@ -35,6 +35,8 @@ package final class PoolCall: @unchecked Sendable {
     private var answer: ((Outcome) -> Void)?
 
     package var number: UInt64 = 0
+    /// In which queue it has to wait, if it matters. Set before it is submitted.
+    var queue: Int?
     var attempts = 0
     unowned(unsafe) var worker: PoolWorker?
     package var timer: TimerHandle?

@@ -124,7 +124,8 @@ public final class JobBatch<Job: PoolJob>: @unchecked Sendable {
         var offset = 0
         for _ in 0..<succeeded {
             // What was written just now can be read.
-            let end = flags.contains(.plain) ? offset + plainStride(Job.Output.self) : try! decoder.end(ofValueAt: offset)
+            let end =
+                flags.contains(.plain) ? offset + plainStride(Job.Output.self) : try! decoder.end(ofValueAt: offset)
             writer.byte(1)
             writer.append(UnsafeRawBufferPointer(rebasing: values[offset..<end]))
             offset = end
