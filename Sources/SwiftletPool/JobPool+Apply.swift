@@ -50,7 +50,12 @@ extension JobPool {
         return result
     }
 
-    private func run<Job: PoolJob>(_ job: Job, _ timeout: Duration?) throws -> Job.Output {
+    /// Runs a job in a worker of one queue.
+    func apply<Job: PoolJob>(_ job: Job, queue: Int) async throws -> Job.Output {
+        try await parkInTask { try self.run(job, nil, queue: queue) }
+    }
+
+    private func run<Job: PoolJob>(_ job: Job, _ timeout: Duration?, queue: Int? = nil) throws -> Job.Output {
         let done = Waiter<Job.Output>()
         let call = try makeCall(job, timeout) { result in
             switch result {
@@ -58,6 +63,7 @@ extension JobPool {
             case .failure(let error): done.resume(throwing: error)
             }
         }
+        call.queue = queue
         submit(call)
         do {
             return try done.wait()!
@@ -73,7 +79,7 @@ extension JobPool {
     ) throws -> PoolCall {
         var builder = CallBuilder(Job.self, for: calls.engine, deadline: timeout.map { .after($0) })
         try builder.add(job)
-        return builder.call { outcome in OutcomeReader<Job>.read(outcome, count: 1) { answer($1) } }
+        return builder.call { outcome in OutcomeReader<Job>.read(outcome, count: 1, answer) }
     }
 
     private func submit(_ call: PoolCall) {

@@ -29,6 +29,10 @@ public protocol PoolJob: Codable, Sendable {
     static var isIdempotent: Bool { get }
     /// Errors that come back as themselves. Others come as `WorkerFailure`, with type and text.
     static var errorTypes: [any (Error & Codable & Sendable).Type] { get }
+
+    /// Runs the jobs of a call, one after the other. Not for programs to write: it is a requirement so that the compiler makes
+    /// the loop for each type of jobs.
+    static func runAll(_ batch: JobBatch<Self>) async
 }
 
 extension PoolJob {
@@ -36,6 +40,17 @@ extension PoolJob {
     public static var jobVersion: Int { 1 }
     public static var isIdempotent: Bool { false }
     public static var errorTypes: [any (Error & Codable & Sendable).Type] { [] }
+
+    @inlinable
+    public static func runAll(_ batch: JobBatch<Self>) async {
+        while let job = batch.next() {
+            do {
+                batch.succeed(try await job.run())
+            } catch {
+                batch.fail(error)
+            }
+        }
+    }
 }
 
 /// What a job returns that returns nothing: `Void` is not `Codable`.

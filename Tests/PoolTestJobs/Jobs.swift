@@ -9,7 +9,7 @@ public let testJobs: [any PoolJob.Type] = [
     FailPlainly.self, Leave.self, Crash.self, FragileArgument.self, FragileResult.self, StubbornResult.self,
     WhoAmI.self,
     Session.self, CloseSession.self, UseSession.self, BadInitializer.self, Context.self, Stop.self, Attempts.self,
-    Join.self, HungryEcho.self, Counted.self, FailOnce.self, Zeros.self,
+    Join.self, HungryEcho.self, Counted.self, FailOnce.self, Zeros.self, ActorCall<Tally>.self, ActorCall<Moody>.self,
 ]
 
 public struct Doubled: PoolJob {

@@ -162,6 +162,47 @@ struct FailureTests {
         }
     }
 
+    @Test func credentialsFiles() async throws {
+        let folder = scratchFile()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func file(_ name: String, _ text: String) throws -> String {
+            try text.write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
+            return "\(folder)/\(name)"
+        }
+        let server = try Server(["-c", file("server.conf", CredentialFixtures.serverConfiguration)])
+        let user = try file("user.creds", CredentialFixtures.user)
+        let thief = try file("thief.creds", CredentialFixtures.thief)
+        try await onLoop {
+            var configuration = NATSConfiguration(server.address)
+            for refused in [.none, .file(thief), .file("\(folder)/missing")] as [NATSConfiguration.Credentials] {
+                configuration.credentials = refused
+                try withNATSPool(configuration) { pool in
+                    let error = try failure(NATSError.self) { try pool.waitUntilReady() }
+                    guard case .cannotConnect = error else { throw error }
+                }
+            }
+            configuration.credentials = .file(user)
+            try withNATSPool(configuration) { try $0.waitUntilReady() }
+        }
+    }
+
+    @Test func keys() async throws {
+        let folder = scratchFile()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let (settings, seed) = ("\(folder)/server.conf", "\(folder)/key.seed")
+        try "authorization { users: [{ nkey: \(CredentialFixtures.publicKey) }] }"
+            .write(toFile: settings, atomically: true, encoding: .utf8)
+        try CredentialFixtures.seed.write(toFile: seed, atomically: true, encoding: .utf8)
+        let server = try Server(["-c", settings])
+        try await onLoop {
+            var configuration = NATSConfiguration(server.address)
+            configuration.credentials = .key(seedFile: seed, publicKey: CredentialFixtures.publicKey)
+            try withNATSPool(configuration) { try $0.waitUntilReady() }
+        }
+    }
+
     @Test func encryptedConnections() async throws {
         let server = try Server([
             "--tls", "--tlscert", Certificates.file("server.pem"), "--tlskey", Certificates.file("server.key"),

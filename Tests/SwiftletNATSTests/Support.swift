@@ -34,10 +34,13 @@ final class Server: @unchecked Sendable {
     var address: String { "nats://127.0.0.1:\(port)" }
 
     func start() throws {
-        let program = try SpawnedProgram(["nats-server", "-a", "127.0.0.1", "-p", "\(port)"] + options)
+        let program = try spawnForThisProcess(["nats-server", "-a", "127.0.0.1", "-p", "\(port)"] + options)
         self.program = program
         let isReady = try toThread { program.waitFor(/Server is ready/) != nil }
-        guard isReady else { throw ServerFailure(text: program.text) }
+        guard isReady else {
+            kill()
+            throw ServerFailure(text: program.text)
+        }
     }
 
     func kill() {
@@ -46,6 +49,21 @@ final class Server: @unchecked Sendable {
     }
 
     func signal(_ signal: CInt) { Glibc.kill(program.identifier, signal) }
+}
+
+/// Starts a program that ends with this process, however that ends: the kernel kills it by its own id.
+///
+/// It does when the thread ends that has started the program, so that must be one that stays.
+private func spawnForThisProcess(_ words: [String]) throws -> SpawnedProgram {
+    let spawned = Waiter<SpawnedProgram>()
+    try EventLoop.sharedLoop().perform {
+        do {
+            spawned.resume(returning: try SpawnedProgram(["setpriv", "--pdeathsig", "KILL"] + words))
+        } catch {
+            spawned.resume(throwing: error)
+        }
+    }
+    return try spawned.wait()!
 }
 
 struct ServerFailure: Error {
@@ -75,7 +93,7 @@ final class Worker: @unchecked Sendable {
         limit: Int = 5,
         waits: Bool = true
     ) throws {
-        program = try SpawnedProgram([
+        program = try spawnForThisProcess([
             programPath, "worker", address ?? server.address, "default", "\(concurrency)",
             "\(Int(wait / .milliseconds(1)))", "\(limit)",
         ])

@@ -210,6 +210,21 @@ struct CallTests {
     }
 
     /// The input has no end, and no more of it is taken than is wanted.
+    /// The loops look out for answers for some microseconds, and no longer.
+    @Test func idlePoolsUseNoProcessor() async throws {
+        try await onLoop {
+            try withProcessPool(processes: 1, program: worker) { pool in
+                let pid = try pool.apply(WhoAmI())
+                for number in 0..<100 { #expect(try pool.apply(Doubled(number)) == 2 * number) }
+                let before = try processorTime(pid)
+                let looks = try EventLoop.current.statistics.polls
+                try sleep(.milliseconds(500))
+                #expect(try processorTime(pid) - before <= 5)
+                #expect(try EventLoop.current.statistics.polls - looks < 1000)
+            }
+        }
+    }
+
     @Test func inputIsTakenAsWanted() async throws {
         try await onLoop {
             try withProcessPool(processes: 2, program: worker) { pool in
@@ -271,4 +286,11 @@ struct CallTests {
         #expect(ChunkRule.fixed(7).size(jobs: 100, processes: 8) == 7)
         #expect(ChunkRule.one.size(jobs: 100, processes: 8) == 1)
     }
+}
+
+/// What a process has used of processors, in hundredths of a second.
+private func processorTime(_ pid: Int32) throws -> Int {
+    let stat = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
+    let fields = stat[stat.lastIndex(of: ")")!...].split(separator: " ")
+    return Int(fields[12])! + Int(fields[13])!
 }

@@ -35,6 +35,11 @@ struct ExampleTests {
         #expect(unknown.errors == "SwiftletExamples: there is no example e99; without a name they are listed\n")
     }
 
+    @Test
+    func `Actors in workers keep what they are told`() async throws {
+        #expect(try await run("actors").texts == ["Hamlet: to 3 times", "Macbeth: tomorrow 3 times"])
+    }
+
     @Test(arguments: ["e01", "e02"])
     func `Loops print how long they took`(name: String) async throws {
         let outcome = try await run(name, environment: ["LOOP_N": "100000"])

@@ -35,6 +35,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     @exclusivity(unchecked) var hasReportedDeadlock = false
     /// Since when nothing has come that could wake anybody: 0 while something does, `.max` when that has been looked into.
     @exclusivity(unchecked) var quietSince: UInt64 = 0
+    /// Something is expected any moment.
+    @exclusivity(unchecked) var lookout = Lookout()
     /// Stacks that wait in `idle()`, and stand in the ready queue meanwhile.
     @exclusivity(unchecked) var idlers = 0
     /// Chooses what runs next, and lets the clock stand; see LoopSimulation.swift.

@@ -1,4 +1,5 @@
 import CSwiftlet
+import Glibc
 import SwiftletCoroutines
 
 /// Turns between two looks at the clock, the descriptors and the inbox. Such a look costs some 300 ns.
@@ -187,6 +188,7 @@ extension EventLoop {
         look(mayTrim: true)
         if unsafe swiftlet_ring_count(&core.pointee.ready) > 0 { return }
         if unsafe simulation != nil { return waitInSimulation() }
+        if unsafe lookout.isWorthIt, lookOut() { return }
         var timeout: Int64 = -1
         if unsafe core.pointee.timers.count > 0 {
             let now = swiftlet_now()
@@ -207,8 +209,27 @@ extension EventLoop {
         unsafe swiftlet_counter_set(&core.pointee.is_polling, 0)
         if swiftlet_watchdog_is_napping() { Watchdog.shared.loopAwakes() }
         unsafe swiftlet_inbox_end_sleep(inbox)
+        unsafe lookout.awoke()
         fireDueTimers()
         takeInbox()
         if unsafe swiftlet_ring_count(&core.pointee.ready) == 0 { lookForDeadlock() } else { unsafe quietSince = 0 }
+    }
+    /// An answer of another process is expected any moment: the loop looks for it for a moment before it sleeps.
+    package func expectAnswer() { unsafe lookout.begin() }
+
+    /// Looks for what is expected any moment, and leaves the processor to others between two looks.
+    ///
+    /// - Returns: whether anything has come.
+    private func lookOut() -> Bool {
+        while unsafe lookout.isOpen {
+            sched_yield()
+            look(mayTrim: false)
+            if unsafe swiftlet_ring_count(&core.pointee.ready) > 0 {
+                unsafe lookout.close(hasPaid: true)
+                return true
+            }
+        }
+        unsafe lookout.close(hasPaid: false)
+        return false
     }
 }

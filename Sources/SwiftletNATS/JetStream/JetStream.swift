@@ -9,6 +9,9 @@ struct JetStream {
     private static let answerLimit = Duration.seconds(3)
     /// After so long without anybody who listens, nobody will.
     private static let deafLimit = Duration.seconds(3)
+    /// What a server says that has no leader to ask: as good as no answer. "System temporarily unavailable", "cannot handle
+    /// the request".
+    private static let withoutLeader = [10008, 10009]
     /// Between attempts.
     private static let rest = Duration.milliseconds(250)
 
@@ -35,9 +38,9 @@ struct JetStream {
                 let code = error["err_code"]?.integer ?? error["code"]?.integer ?? 0
                 let failure = APIError(code: code, reason: error["description"]?.string ?? "no reason is given")
                 // It cannot now, though it may soon: there is no leader, not enough room, or a file that is gone.
-                guard error["code"]?.integer ?? 0 >= 500, deadline.remaining > Self.rest
-                else {
-                    throw failure
+                guard error["code"]?.integer ?? 0 >= 500 else { throw failure }
+                if deadline.remaining <= Self.rest {
+                    throw Self.withoutLeader.contains(code) ? NATSError.unanswered(operation: operation) : failure
                 }
             } else if deadline.remaining <= Self.rest
                 || message?.status != nil && ContinuousClock.now - start > Self.deafLimit

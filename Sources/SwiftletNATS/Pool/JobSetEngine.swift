@@ -264,7 +264,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
     func answer(_ key: String, with message: IncomingMessage) {
         guard let call = open[key]?.call else { return }  // answered before, cancelled, or of an earlier run
         switch Answer(message) {
-        case .output(let flags): answer(key, .output(flags, message.bytes))
+        case .output(let flags): answer(key, .output(flags, message.bytes, nil))
         case .refused(let refusal):
             answer(key, .failure(refusal.error(of: call.job, deadLetter: client!.names.deadLetter(key))))
         case .unknown:

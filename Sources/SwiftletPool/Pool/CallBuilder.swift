@@ -70,40 +70,43 @@ struct CallBuilder<Job: PoolJob> {
 }
 
 /// Reads what came of a call's jobs.
-struct OutcomeReader<Job: PoolJob> {
+enum OutcomeReader<Job: PoolJob> {
     /// Hands on each outcome, as many as there were jobs.
     static func read(
-        _ outcome: PoolCall.Outcome, count: Int, _ take: (Int, Result<Job.Output, any Error>) -> Void
+        _ outcome: PoolCall.Outcome, count: Int, _ take: (Result<Job.Output, any Error>) -> Void
     ) {
         switch outcome {
-        case .failure(let error): for index in 0..<count { take(index, .failure(error)) }
-        case .output(let flags, let bytes) where flags.contains(.failed):
+        case .failure(let error): for _ in 0..<count { take(.failure(error)) }
+        case .output(let flags, let bytes, _) where flags.contains(.failed):
             let error = Result { try BinaryDecoder(bytes).decode(RemoteError.self) }
             let failure = Result<Job.Output, any Error> { throw try error.get().error(of: Job.jobName, decodable: []) }
-            for index in 0..<count { take(index, failure) }
-        case .output(let flags, let bytes):
-            let decoder = BinaryDecoder(bytes)
-            for index in 0..<count {
-                take(index, Result { try value(decoder, flags, bytes) })
+            for _ in 0..<count { take(failure) }
+        case .output(let flags, let bytes, let payload):
+            withExtendedLifetime(payload) {
+                let decoder = BinaryDecoder(bytes)
+                for _ in 0..<count { take(Result { try value(decoder, flags) }) }
             }
         }
     }
 
-    /// All values, if all jobs have succeeded and the values lie there as in an array.
-    static func plainValues(_ outcome: PoolCall.Outcome, count: Int) -> [Job.Output]? {
-        guard case .output(let flags, let bytes) = outcome, flags.contains(.plain),
+    /// Appends all values, if all jobs have succeeded and the values lie there as in an array.
+    ///
+    /// - Returns: whether that is so.
+    static func appendPlain(_ outcome: PoolCall.Outcome, count: Int, to values: inout [Job.Output]) -> Bool {
+        guard case .output(let flags, let bytes, let payload) = outcome, flags.contains(.plain),
             flags.isDisjoint(with: [.mixed, .failed]),
             bytes.count == count * plainStride(Job.Output.self), isPlain(Job.Output.self)
-        else { return nil }
-        return [Job.Output](unsafeUninitializedCapacity: count) { target, initialized in
-            UnsafeMutableRawBufferPointer(target).copyMemory(from: bytes)
-            initialized = count
+        else { return false }
+        withExtendedLifetime(payload) {
+            values += [Job.Output](unsafeUninitializedCapacity: count) { target, initialized in
+                UnsafeMutableRawBufferPointer(target).copyMemory(from: bytes)
+                initialized = count
+            }
         }
+        return true
     }
 
-    private static func value(
-        _ decoder: BinaryDecoder, _ flags: FrameFlags, _ bytes: UnsafeRawBufferPointer
-    ) throws -> Job.Output {
+    private static func value(_ decoder: BinaryDecoder, _ flags: FrameFlags) throws -> Job.Output {
         if flags.contains(.mixed) {
             let succeeded = try decoder.byte() == 1
             guard succeeded else {

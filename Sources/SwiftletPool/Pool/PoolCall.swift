@@ -6,9 +6,22 @@ package import SwiftletLoop
 /// whatever happens. On the pool's loop only, once it has been submitted.
 package final class PoolCall: @unchecked Sendable {
     package enum Outcome {
-        /// What the worker wrote, good during the call.
-        case output(FrameFlags, UnsafeRawBufferPointer)
+        /// What the worker wrote; good during the call, or as long as what it lies in.
+        case output(FrameFlags, UnsafeRawBufferPointer, Payload?)
         case failure(any Error)
+
+        /// The same for later.
+        var kept: Outcome {
+            guard case .output(let flags, let bytes, nil) = self else { return self }
+            let payload = Payload(copying: bytes)
+            return .output(flags, payload.bytes, payload)
+        }
+
+        /// Not all of the jobs have succeeded.
+        var hasFailure: Bool {
+            guard case .output(let flags, _, _) = self else { return true }
+            return !flags.isDisjoint(with: [.mixed, .failed])
+        }
     }
 
     package let job: any PoolJob.Type
@@ -22,6 +35,8 @@ package final class PoolCall: @unchecked Sendable {
     private var answer: ((Outcome) -> Void)?
 
     package var number: UInt64 = 0
+    /// In which queue it has to wait, if it matters. Set before it is submitted.
+    var queue: Int?
     var attempts = 0
     unowned(unsafe) var worker: PoolWorker?
     package var timer: TimerHandle?

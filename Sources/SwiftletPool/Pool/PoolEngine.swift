@@ -73,17 +73,19 @@ final class PoolEngine: CallEngine, @unchecked Sendable {
         if let deadline = call.deadline {
             call.timer = try? loop.callAt(deadline) { [self] in cancel(call, DeadlineExceeded()) }
         }
-        let index =
-            queues.count == 1
-            ? 0
-            : scheduler.choose(
-                among: queues.map { QueueLoad(waiting: $0.calls.count, running: $0.running, workers: $0.workers) })
+        let index = call.queue ?? chooseQueue()
         guard queues.indices.contains(index) else {
             return call.finish(
                 .failure(PoolError.invalidOption("the scheduler has chosen queue \(index), which does not exist")))
         }
         queues[index].calls.append(call)
         dispatch(index)
+    }
+
+    private func chooseQueue() -> Int {
+        guard queues.count > 1 else { return 0 }
+        return scheduler.choose(
+            among: queues.map { QueueLoad(waiting: $0.calls.count, running: $0.running, workers: $0.workers) })
     }
 
     /// Answers the call now. If a worker is at it, it is told.

@@ -201,12 +201,17 @@ final class PoolWorker: @unchecked Sendable {
     }
 
     private func answered(_ frame: Frame, _ payload: Received) throws {
-        cancelled.removeValue(forKey: frame.call)?.cancel()
+        if !cancelled.isEmpty { cancelled.removeValue(forKey: frame.call)?.cancel() }
         guard let call = running.removeValue(forKey: frame.call) else { return }
         call.worker = nil
         if !call.isAnswered {
             do {
-                try payload.withBytes { call.finish(.output(frame.flags, $0)) }
+                if case .bytes(let bytes) = payload {
+                    call.finish(.output(frame.flags, bytes, nil))
+                } else {
+                    let payload = try payload.keep()
+                    call.finish(.output(frame.flags, payload.bytes, payload))
+                }
             } catch {
                 call.finish(.failure(PoolError.undecodableResult(job: call.job.jobName, reason: "\(error)")))
             }

@@ -10,11 +10,15 @@ struct JobSource<Job>: @unchecked Sendable {
     @inlinable
     init(_ jobs: sending some Sequence<Job>) {
         var iterator = jobs.makeIterator()
-        self.init { most in
-            var batch: [Job] = []
-            batch.reserveCapacity(most)
-            while batch.count < most, let job = iterator.next() { batch.append(job) }
-            return batch
-        }
+        self.init { most in Self.take(most, from: &iterator) }
+    }
+
+    /// The iterator lies in a box: it is opened once for all jobs.
+    @inlinable
+    static func take(_ most: Int, from iterator: inout some IteratorProtocol<Job>) -> [Job] {
+        var batch: [Job] = []
+        batch.reserveCapacity(most)
+        while batch.count < most, let job = iterator.next() { batch.append(job) }
+        return batch
     }
 }

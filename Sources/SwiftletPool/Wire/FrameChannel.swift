@@ -94,6 +94,8 @@ final class FrameChannel: @unchecked Sendable {
     private func flush() {
         do {
             if try !write() { writeInFiber() }
+            // Who has got something to do answers soon, and who has got an answer goes on.
+            loop.expectAnswer()
         } catch {
             end()
         }
