@@ -62,6 +62,15 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         unsafe spawner = 0
         unsafe spawner = unsafe swiftlet_fiber_made(
             loop, Unmanaged.passUnretained(self).toOpaque(), file.utf8Start, line)
+        if let thread = unsafe swiftlet_thread_if_made(), unsafe swiftlet_may_have_task_locals(thread) { takeValues() }
+    }
+
+    /// It begins with the task-local values of who spawns it.
+    @inline(never)
+    private final func takeValues() {
+        let spawner = unsafe swiftlet_current_task() == nil ? AnyFiber.current : nil
+        guard let values = unsafe TaskLocalValues.current(sharing: spawner?.extras?.values) else { return }
+        makeExtras().values = values
     }
 
     deinit {
@@ -237,6 +246,8 @@ final class FiberExtras {
     /// Made by `Fiber.init` and waits for `start()`.
     var isUnscheduled = false
     var locals = LocalValues()
+    /// Task-local values of who spawned it, until its end.
+    var values: TaskLocalValues?
     var links = LinkList<AnyFiber>()
     /// Errors that wait to be thrown into it, first to last; see Interrupt.swift.
     var interrupts: [Interrupt] = []
@@ -266,6 +277,7 @@ final class FiberExtras {
 
     func fiberEnded(_ fiber: AnyFiber) {
         locals = LocalValues()
+        values = nil
         callLinks(with: fiber)
     }
 }
