@@ -14,7 +14,7 @@ struct Holdings {
             counts: [
                 ("descriptors", entries(of: "/proc/self/fd")), ("threads", entries(of: "/proc/self/task")),
                 ("stacks", swiftlet_stack_statistics().live), ("fibers", loop?.liveFibers().count ?? 0),
-                ("tasks", loop?.allTasks.count ?? 0), ("timers", loop?.statistics.timers ?? 0),
+                ("tasks", loop?.allTasks.count ?? 0),
             ], bytes: swiftlet_heap_in_use())
     }
 
