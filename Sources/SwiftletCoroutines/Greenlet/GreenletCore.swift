@@ -51,9 +51,7 @@ final class GreenletCore: StackOwner {
         self.family = family
         isMain = false
         super.init(stackSize: stackSize, name: name)
-        if let thread = unsafe swiftlet_thread_if_made(), unsafe swiftlet_may_have_task_locals(thread) {
-            values = TaskLocalValues.current()
-        }
+        if unsafe swiftlet_may_have_task_locals(currentThread()) { values = TaskLocalValues.current() }
     }
 
     init(mainOf home: ContextPointer, family: ObjectIdentifier) {

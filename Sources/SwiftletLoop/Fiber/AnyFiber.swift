@@ -62,7 +62,7 @@ public class AnyFiber: Hashable, CustomStringConvertible, @unchecked Sendable {
         unsafe spawner = 0
         unsafe spawner = unsafe swiftlet_fiber_made(
             loop, Unmanaged.passUnretained(self).toOpaque(), file.utf8Start, line)
-        if let thread = unsafe swiftlet_thread_if_made(), unsafe swiftlet_may_have_task_locals(thread) { takeValues() }
+        if unsafe swiftlet_may_have_task_locals(currentThread()) { takeValues() }
     }
 
     /// It begins with the task-local values of who spawns it.
