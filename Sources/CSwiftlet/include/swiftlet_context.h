@@ -64,6 +64,7 @@ struct swiftlet_context {
   void *owner;                         // the Swift object that runs here: fiber, task, generator; not owned
   const char *name;                    // NUL-terminated, owned by `owner`; may be NULL
   uint64_t number;                     // names it when there is no name
+  uint64_t spawner;                    // fibers: the number of the one that spawned it, 0 for none
   uint64_t run;                        // counts what has run on this stack: tells successive owners apart
 
   char *low;                           // lowest usable byte, just above the guard

@@ -109,7 +109,7 @@ extension EventLoop {
         let numbers = Dictionary(
             fibers.compactMap { fiber in unsafe fiber.context.map { unsafe ($0.pointee.number, fiber) } },
             uniquingKeysWith: { first, _ in first })
-        let byParent = Dictionary(grouping: fibers) { unsafe numbers[$0.spawner] }
+        let byParent = Dictionary(grouping: fibers) { numbers[$0.spawner] }
         func describe(_ fiber: AnyFiber) -> RunInfo.Fiber {
             RunInfo.Fiber(
                 name: fiber.name, origin: fiber.origin, state: state(of: fiber),

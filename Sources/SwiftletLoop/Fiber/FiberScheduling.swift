@@ -55,8 +55,7 @@ extension EventLoop {
         if let extras = unsafe fiber.extras {
             unsafe context.pointee.name = unsafe extras.nameBytes.map { unsafe UnsafePointer($0) }
         }
-        fiber.state = .running
-        unsafe fiber.context = unsafe context
+        unsafe fiber.begins(on: context)
         if unsafe core.pointee.trace != nil { unsafe noteStart(of: fiber, on: context) }
         if let values = unsafe fiber.extras?.values {
             values.bound { fiber.start(fiber) }

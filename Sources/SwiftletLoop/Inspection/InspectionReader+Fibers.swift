@@ -9,8 +9,6 @@ extension InspectionReader {
         let file = unsafe fiber.loadUnaligned(fromByteOffset: layout.file, as: UInt.self)
         let line = unsafe fiber.loadUnaligned(fromByteOffset: layout.line, as: UInt32.self)
         result.coroutines[place].origin = text(at: file).map { "\($0):\(line)" }
-        result.coroutines[place].spawner = unsafe fiber.loadUnaligned(
-            fromByteOffset: layout.spawner, as: UInt64.self)
         result.coroutines[place].isCancelled =
             unsafe fiber.loadUnaligned(fromByteOffset: layout.cancelled, as: UInt8.self) & 1 != 0
         result.coroutines[place].joiners = unsafe fiber.loadUnaligned(
@@ -87,7 +85,10 @@ extension InspectionReader {
         found.owner = address
         result.coroutines.append(found)
         let place = result.coroutines.count - 1
-        unsafe fiber.withUnsafeBytes { unsafe describe(place, $0) }
+        unsafe fiber.withUnsafeBytes {
+            unsafe describe(place, $0)
+            result.coroutines[place].spawner = unsafe $0.loadUnaligned(fromByteOffset: layout.spawner, as: UInt64.self)
+        }
         return true
     }
 }

@@ -141,6 +141,7 @@ extension InspectionReader {
             identity: address, loop: loop, kind: kind,
             state: isWaiting ? .waiting : kind == .generator || kind == .greenlet ? .suspended : .ready)
         found.number = unsafe kind == .fiber ? context.number : 0
+        found.spawner = unsafe kind == .fiber ? context.spawner : 0
         found.run = unsafe context.run
         found.owner = unsafe UInt(bitPattern: context.owner)
         found.parked = unsafe UInt(bitPattern: context.parked)
