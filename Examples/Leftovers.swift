@@ -34,7 +34,7 @@ struct Holdings {
     /// one more each time: only if `patience` times in a row end with more than ever before, something is left behind.
     ///
     /// - Returns: what there is too much of.
-    static func excess(after run: () throws -> Void, patience: Int = 5) throws -> String? {
+    static func excess(after run: () throws -> Void, patience: Int = 20) throws -> String? {
         var before = now
         let first = before.bytes
         for _ in 0..<patience {
