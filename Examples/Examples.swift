@@ -24,7 +24,7 @@ enum Examples {
             ("e15", "a callback for the end of a task", doneCallback),
             ("e16", "the result of a task", taskResult),
             ("e17", "five tasks, waited for together", waitForFive),
-            ("e18", "the slow server: port, delay, --single", slowServer),
+            ("e18", "the slow server: port, delay, --single, --async", slowServer),
             ("e19", "a client that blocks, in five tasks", blockingRequestsInTasks),
             ("e20", "await on a plain object, and errors that nobody asks for", awaitResponse),
             ("e21", "a client that blocks, in an async function", asynchronousWrapper),
@@ -62,9 +62,7 @@ enum Examples {
             try example.run()
             guard Settings.word("LEFTOVERS") != nil else { return }
             try example.run()
-            let before = Holdings.now
-            try example.run()
-            if let excess = Holdings.now.excess(over: before) {
+            if let excess = try Holdings.excess(after: example.run) {
                 fail("\(name) leaves behind: \(excess)", code: EX_SOFTWARE)
             }
         } catch {

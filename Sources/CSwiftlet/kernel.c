@@ -153,6 +153,11 @@ void swiftlet_keep_heap(void) {
   mallopt(M_MMAP_THRESHOLD, 4 << 20);  // setting any of these ends glibc's own adjusting of this one
 }
 
+size_t swiftlet_heap_in_use(void) {
+  struct mallinfo2 heap = mallinfo2();
+  return heap.uordblks + heap.hblkhd;
+}
+
 const void *swiftlet_find(const void *bytes, size_t size, const void *wanted, size_t wanted_size) {
   return memmem(bytes, size, wanted, wanted_size);
 }

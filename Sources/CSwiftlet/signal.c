@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -87,7 +88,20 @@ int swiftlet_signal_listen(int signal, bool once) {
   return -1;
 }
 
-void swiftlet_signal_forget(int signal, int descriptor) {
+int swiftlet_signal_any_of(const int *descriptors, int count) {
+  int any = epoll_create1(EPOLL_CLOEXEC);
+  for (int i = 0; any >= 0 && i < count; i++) {
+    struct epoll_event event = {.events = EPOLLIN};
+    if (epoll_ctl(any, EPOLL_CTL_ADD, descriptors[i], &event) == 0) continue;
+    int reason = errno;
+    close(any);
+    errno = reason;
+    return -1;
+  }
+  return any;
+}
+
+unsigned long swiftlet_signal_forget(int signal, int descriptor) {
   pthread_mutex_lock(&lock);
   for (int i = 0; i < LISTENERS; i++)
     if (atomic_load(&table[signal].listeners[i]) == descriptor + 1) atomic_store(&table[signal].listeners[i], 0);
@@ -99,7 +113,9 @@ void swiftlet_signal_forget(int signal, int descriptor) {
   }
   pthread_mutex_unlock(&lock);
   while (atomic_load(&running) != 0) sched_yield();
+  unsigned long left = swiftlet_signal_take(descriptor);
   close(descriptor);
+  return left;
 }
 
 bool swiftlet_signal_is_default(int signal) {

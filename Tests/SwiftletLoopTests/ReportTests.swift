@@ -5,23 +5,46 @@ import Testing
 
 /// Deadlocks, blocked loops, groups.
 @Suite struct ReportTests {
-    @Test func aFiberThatJoinsItselfIsADeadlock() async throws {
-        try await onFreshThread { () throws -> Void in
-            let error = #expect(throws: DeadlockError.self) {
-                try EventLoop.run(takesOver: false) { () throws -> Void in
-                    let box = Box<AnyFiber?>(nil)
-                    let fiber = spawn(name: "narcissus") { try box.value!.join() }
-                    box.value = fiber
-                    try fiber.join()
-                }
+    @Test func aFiberThatJoinsItselfIsToldAtOnce() async throws {
+        try await onLoop { () throws -> Void in
+            let others = spawn { try sleep(.seconds(100)) }  // the loop as such is not stuck
+            let box = Box<Fiber<Void>?>(nil)
+            func narcissus(_ body: @escaping (Fiber<Void>) throws -> Void) throws -> (any Error)? {
+                let fiber = spawn(name: "narcissus") { try body(box.value!) }
+                box.value = fiber
+                try fiber.join()
+                return fiber.error
             }
-            let entries = error?.report.entries ?? []
-            #expect(entries.contains { $0.name == "narcissus" && $0.wait == "the end of narcissus" })
-            #expect(entries.contains { $0.name == "main" && $0.wait == "the end of narcissus" })
-            #expect(
-                entries.allSatisfy {
-                    $0.origin?.contains("ReportTests.swift:") ?? ($0.name == "the thread's own stack")
-                })
+            let ways: [(Fiber<Void>) throws -> Void] = [
+                { try $0.join() }, { try $0.get() }, { try joinAll([$0, $0]) },
+                { mine in try Generator<Void> { yield in try yield(mine.get()) }.next() },
+            ]
+            for way in ways {
+                let error = try narcissus(way) as? FiberError
+                #expect(error == .joinsItself(fiber: "narcissus"))
+                #expect(error?.description.contains("another fiber") == true)
+            }
+            // The first of several may be another.
+            #expect(try narcissus { try joinAll([$0, spawn {}], count: 1) } == nil)
+            box.value = nil
+            others.cancel()
+        }
+    }
+
+    @Test func groupsBelongToTheThreadOfTheirLoop() async throws {
+        try await onLoop(parks: false) { () throws -> Void in
+            let (group, pool) = (FiberGroup(), FiberPool(size: 1))
+            let fiber = spawn {}
+            let results = pool.imap([1]) { $0 }
+            nonisolated(unsafe) let touched = (group: group, pool: pool, results: results, fiber: fiber)
+            onThreadAndEnd {
+                #expect(throws: LoopError.wrongThread) { try touched.group.add(touched.fiber) }
+                #expect(throws: LoopError.wrongThread) { try touched.pool.spawn {} }
+                #expect(throws: LoopError.wrongThread) { try touched.pool.apply { 1 } }
+                #expect(throws: LoopError.wrongThread) { try touched.pool.waitAvailable() }
+                #expect(throws: LoopError.wrongThread) { try touched.results.next() }
+            }
+            #expect("\(LoopError.wrongThread)".contains("perform { }"))
         }
     }
 

@@ -91,6 +91,19 @@ import Testing
         }
     }
 
+    @Test func aCancelledScopeCostsNothingWhileAShieldedPartWaits() async throws {
+        try await onLoop { () throws -> Void in
+            try withCancelScope { scope in
+                scope.cancel()
+                let loop = try EventLoop.current
+                let before = (time: threadCPUTime(), turns: loop.statistics.turns)
+                try shielded { try sleep(.milliseconds(200)) }
+                #expect(threadCPUTime() - before.time < 20_000_000 && loop.statistics.turns - before.turns < 1_000)
+                #expect(throws: CancellationError.self) { try yield() }
+            }
+        }
+    }
+
     @Test func anExpiredScopeStaysExpired() async throws {
         try await onLoop { () throws -> Void in
             let throwing = Tally()

@@ -6,11 +6,13 @@ import Testing
 @Suite struct ModelTests {
     @Test func locks() async throws { try await explore(LockSubject.self) }
     @Test func semaphores() async throws { try await explore(SemaphoreSubject.self) }
+    @Test func boundedSemaphores() async throws { try await explore(BoundedSemaphoreSubject.self) }
     @Test func limiters() async throws { try await explore(LimiterSubject.self) }
     @Test func events() async throws { try await explore(EventSubject.self) }
     @Test func conditions() async throws { try await explore(ConditionSubject.self) }
     @Test func barriers() async throws { try await explore(BarrierSubject.self) }
     @Test func queues() async throws { try await explore(QueueSubject.self) }
+    @Test func joinedQueues() async throws { try await explore(JoinSubject.self) }
     @Test func channels() async throws { try await explore(ChannelSubject.self) }
 }
 
@@ -111,6 +113,48 @@ private struct SemaphoreSubject: Subject {
             if let first = model.popFirst() { model.outcomes[first.id] = "had" } else { available += 1 }
         }
         semaphore.release(count)
+    }
+
+    var state: (expected: String, actual: String) {
+        ("\(available), \(model.waiting.count)", "\(semaphore.availablePermits), \(semaphore.statistics.waiting)")
+    }
+}
+
+private struct BoundedSemaphoreSubject: Subject {
+    var model = WaitModel()
+    private let semaphore: BoundedSemaphore
+    private let limit: Int
+    private var available: Int
+
+    init(_ dice: inout Dice) {
+        limit = 1 + dice.roll(3)
+        available = limit
+        semaphore = BoundedSemaphore(limit)
+    }
+
+    mutating func begin(_ id: Int, isTimed: Bool, _ dice: inout Dice) -> () throws -> String {
+        if available > 0 {
+            available -= 1
+            model.outcomes[id] = "had"
+        } else {
+            model.waiting.append(.init(id: id, isTimed: isTimed))
+        }
+        return { [semaphore] in
+            try semaphore.acquire(timeout: isTimed ? .zero : nil)
+            return "had"
+        }
+    }
+
+    mutating func poke(_ dice: inout Dice) throws {
+        if dice.roll(4) == 0 {
+            #expect(semaphore.tryAcquire() == (available > 0))
+            available = max(available - 1, 0)
+        } else if available == limit {
+            #expect(throws: SemaphoreError.releasedTooOften(limit: limit)) { try semaphore.release() }
+        } else {
+            if let first = model.popFirst() { model.outcomes[first.id] = "had" } else { available += 1 }
+            try semaphore.release()
+        }
     }
 
     var state: (expected: String, actual: String) {
@@ -387,6 +431,67 @@ private struct QueueSubject: Subject {
         return (
             "\(items.items.count), \(model.waiting.count), \(items.isClosed)",
             "\(statistics.count), \(statistics.waitingToPut + statistics.waitingToGet), \(statistics.isClosed)"
+        )
+    }
+}
+
+/// Waiting until all items are dealt with.
+private struct JoinSubject: Subject {
+    var model = WaitModel()
+    private let queue = JoinableQueue<Int>()
+    private var (items, unfinished, isShutDown) = (0, 0, false)
+
+    init(_ dice: inout Dice) {}
+
+    mutating func begin(_ id: Int, isTimed: Bool, _ dice: inout Dice) -> () throws -> String {
+        if unfinished == 0 {
+            model.outcomes[id] = "true"
+        } else {
+            model.waiting.append(.init(id: id, isTimed: isTimed))
+        }
+        return { [queue] in try queue.join(timeout: isTimed ? .zero : nil) ? "true" : "timed out" }
+    }
+
+    private mutating func finish(_ count: Int) {
+        unfinished -= count
+        guard unfinished == 0 else { return }
+        while let first = model.popFirst() { model.outcomes[first.id] = "true" }
+    }
+
+    mutating func poke(_ dice: inout Dice) throws {
+        switch dice.roll(8) {
+        case 0...2:
+            if isShutDown {
+                #expect(throws: QueueShutDown.self) { try queue.putNoWait(1) }
+            } else {
+                try queue.putNoWait(1)
+                (items, unfinished) = (items + 1, unfinished + 1)
+            }
+        case 3...6:
+            if items > 0, dice.roll(2) == 0 {
+                _ = try queue.getNoWait()
+                items -= 1
+            } else if unfinished == 0 {
+                #expect(throws: QueueError.taskDoneTooOften) { try queue.taskDone() }
+            } else if unfinished > items {
+                try queue.taskDone()
+                finish(1)
+            }
+        default:
+            guard dice.roll(4) == 0 else { return }
+            queue.shutdown(immediate: true)
+            isShutDown = true
+            let dropped = items
+            items = 0
+            if dropped > 0 { finish(dropped) }
+        }
+    }
+
+    var state: (expected: String, actual: String) {
+        let statistics = queue.statistics
+        return (
+            "\(items), \(unfinished), \(isShutDown)",
+            "\(statistics.count), \(statistics.unfinished), \(statistics.isClosed)"
         )
     }
 }

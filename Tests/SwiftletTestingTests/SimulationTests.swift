@@ -45,6 +45,30 @@ private func pause(_ duration: Duration) throws { try sleep(duration) }
         #expect(entries == ["main at 0", "fiber 1 at 1", "fiber 2 at 2", "call at 2", "fiber 3 at 3"])
     }
 
+    // Case 46.
+    @Test func aThousandFibersSleepAnHourInAll() throws {
+        func trace(_ order: TurnOrder) throws -> [Int] {
+            try simulate(order) { () throws -> [Int] in
+                let before = threadCPUTime()
+                let journal = Journal<Int>()
+                let fibers = (0..<1_000).map { number in
+                    spawn {
+                        try sleep(.milliseconds(100 * (number * 7 % 72)))
+                        journal.note(number)
+                    }
+                }
+                try joinAll(fibers, rethrowing: true)
+                #expect(simulatedTime == .milliseconds(7_100))
+                #expect(threadCPUTime() - before < 1_000_000_000)
+                return journal.entries
+            }
+        }
+        // By deadline, then by spawn.
+        #expect(try trace(.arrival) == (0..<1_000).sorted { ($0 * 7 % 72, $0) < ($1 * 7 % 72, $1) })
+        let shuffled = try trace(.seeded(46))
+        #expect(try trace(.seeded(46)) == shuffled)
+    }
+
     @Test func tasksSleepOnTheSimulatedClockToo() async throws {
         let time = try await ContinuousClock().measure {
             let slept = try await simulate { () async throws -> Duration in

@@ -67,6 +67,9 @@ size_t swiftlet_raise_descriptor_limit(void);
 /// says otherwise. Batches of a thousand tasks otherwise cost three times as much, in page faults.
 void swiftlet_keep_heap(void);
 
+/// How many bytes of the heap are in use, in all of the allocator's arenas.
+size_t swiftlet_heap_in_use(void);
+
 /// Set while the watchdog sleeps because every loop does: a loop that wakes up then wakes it.
 extern int swiftlet_watchdog_naps;
 static inline bool swiftlet_watchdog_is_napping(void) { return __atomic_load_n(&swiftlet_watchdog_naps, __ATOMIC_SEQ_CST); }

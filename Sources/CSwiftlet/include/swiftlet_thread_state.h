@@ -41,6 +41,24 @@ void swiftlet_thread_state_bind(swiftlet_thread *thread);
 /// swift_task_getCurrent(): Swift's own declaration of it is not public.
 void *swiftlet_current_task(void);
 
+/// What runs may have task-local values: it is in a task, or has bound some outside of one.
+static inline bool swiftlet_may_have_task_locals(const swiftlet_thread *thread) {
+  return (*thread->words[SWIFTLET_WORD_TASK] | *thread->words[SWIFTLET_WORD_TASK_LOCAL]) != 0;
+}
+
+/// The first entry in the list of the running stack's task-local values, outside of tasks; 0 for none.
+static inline uint64_t swiftlet_first_task_local(const swiftlet_thread *thread) {
+  const uint64_t *first = (const uint64_t *)(uintptr_t)*thread->words[SWIFTLET_WORD_TASK_LOCAL];
+  return first ? *first : 0;
+}
+
+/// Sets where the first entry of the list is; answers where it was, or NULL.
+static inline uint64_t *swiftlet_exchange_task_locals(swiftlet_thread *thread, uint64_t *first) {
+  uint64_t *earlier = (uint64_t *)(uintptr_t)*thread->words[SWIFTLET_WORD_TASK_LOCAL];
+  *thread->words[SWIFTLET_WORD_TASK_LOCAL] = (uint64_t)(uintptr_t)first;
+  return earlier;
+}
+
 /// A cancellation handler of the current task, for synchronous code: what lies under `withTaskCancellationHandler`,
 /// which is async only. The runtime keeps its record in the task's own allocator, last in first out; between adding and
 /// removing nothing else of the task runs, since it is parked.

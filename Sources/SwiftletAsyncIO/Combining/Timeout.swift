@@ -44,6 +44,17 @@ public func withTimeout<Value: Sendable>(
     return try await timeout.value(of: task)
 }
 
+/// The same until a deadline. asyncio's `timeout_at()`.
+public func withTimeout<Value: Sendable>(
+    at deadline: Deadline, file: StaticString = #fileID, line: UInt32 = #line,
+    _ body: @escaping @Sendable (Timeout) async throws -> Value
+) async throws -> Value {
+    try await withTimeout(nil, file: file, line: line) { timeout in
+        try timeout.reschedule(deadline)
+        return try await body(timeout)
+    }
+}
+
 /// A time limit for a future. Belongs to its loop's thread.
 public final class Timeout: @unchecked Sendable {
     private let future: AnyFuture

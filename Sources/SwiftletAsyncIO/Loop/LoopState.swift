@@ -12,6 +12,12 @@ final class LoopState: LoopAttachment, @unchecked Sendable {
     var readers: [CInt: DescriptorWatch] = [:]
     var writers: [CInt: DescriptorWatch] = [:]
     var signals: [CInt: SignalWatch] = [:]
+    var taskFactory: (any TaskFactory)?
+    /// Whose threads `runInExecutor` uses.
+    var executor = ThreadPool.shared
+    /// What they were given, and may still do.
+    var executing: [any ExecutorWork] = []
+    var isExecutorShutDown = false
     private var lastNumber: UInt64 = 0
     /// Waits from other threads: they must end when the loop does.
     private let foreign = Locked<[ObjectIdentifier: WeakWaiter]>([:])
@@ -55,6 +61,8 @@ final class LoopState: LoopAttachment, @unchecked Sendable {
         }
         for waiter in waiters { waiter.resume(returning: ()) }
         tasks = [:]
+        taskFactory = nil
+        executing = []
     }
 }
 

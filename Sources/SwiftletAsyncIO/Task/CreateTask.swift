@@ -13,12 +13,23 @@ extension EventLoop {
     public func createTask<Value>(
         _ coroutine: Coroutine<Value>, name: String? = nil, eager: Bool = false
     ) throws(LoopError) -> LoopTask<Value> {
+        try requireOwnThread(for: coroutine)
+        if let factory = asyncState.taskFactory {
+            return try factory.makeTask(coroutine, name: name, eager: eager, on: self)
+        }
+        return begin(coroutine, name: name, eager: eager)
+    }
+
+    func requireOwnThread(for coroutine: AnyCoroutine) throws(LoopError) {
         do {
             try requireOwnThread()
         } catch {
             coroutine.discard()  // the error tells enough
             throw error
         }
+    }
+
+    func begin<Value>(_ coroutine: Coroutine<Value>, name: String?, eager: Bool) -> LoopTask<Value> {
         let task = LoopTask(coroutine, name: name, on: self)
         task.start(eagerly: eager)
         return task

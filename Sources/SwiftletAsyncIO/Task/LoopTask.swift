@@ -26,8 +26,8 @@ public final class LoopTask<Value: Sendable>: Future<Value>, AnyLoopTask, TaskIn
         super.init(on: loop)
     }
 
-    /// The task that the caller runs in, also from its child tasks.
-    public static var current: (any AnyLoopTask)? { CurrentTask.value }
+    /// The task that the caller runs in, also from its child tasks. `nil` in fibers, also in those that it has spawned.
+    public static var current: (any AnyLoopTask)? { swiftlet_current_task() == nil ? nil : CurrentTask.value }
 
     public var name: String {
         get { givenName ?? "Task-\(number)" }

@@ -39,6 +39,8 @@ final class GreenletCore: StackOwner {
     /// For main: which occupant of the home stack it stands for.
     private var homeRun: UInt64 = 0
     private var isUnwinding = false
+    /// Task-local values of who made it, until its end.
+    private var values: TaskLocalValues?
 
     init(
         name: String?, family: ObjectIdentifier, parent: AnyGreenlet, stackSize: Int,
@@ -49,6 +51,7 @@ final class GreenletCore: StackOwner {
         self.family = family
         isMain = false
         super.init(stackSize: stackSize, name: name)
+        if unsafe swiftlet_may_have_task_locals(currentThread()) { values = TaskLocalValues.current() }
     }
 
     init(mainOf home: ContextPointer, family: ObjectIdentifier) {
@@ -206,12 +209,18 @@ final class GreenletCore: StackOwner {
         do {
             let body = body.take()!
             if let error = unsafe injected.take() { throw error }
-            result = try unsafe body(message.take()!)
+            let first = unsafe message.take()!
+            if let values {
+                result = try values.bound { () throws -> ErasedValue? in try body(first) }
+            } else {
+                result = try body(first)
+            }
         } catch is GreenletExit {
             result = nil
         } catch {
             failure = error
         }
+        values = nil
         unsafe state = .dead
         unsafe suspended = nil
         stackEnds()

@@ -62,6 +62,15 @@ public struct SelectCase<Result> {
         SelectCase(kind: .operation(WaiterOperation(waiter))) { try body(waiter.shared.withLock { $0.result }!.get()) }
     }
 
+    /// Waits for a result. Its error is thrown by `select`.
+    public static func wait<Value>(
+        for result: AsyncResult<Value>, _ body: @escaping (Value) throws -> Result
+    ) -> SelectCase {
+        let set = Event()
+        result.rawLink { _ in set.set() }
+        return SelectCase(kind: .operation(EventOperation(set))) { try body(result.getNow()) }
+    }
+
     /// Waits for the end of a fiber, of any loop; the body looks at its value or error.
     public static func end(of fiber: AnyFiber, _ body: @escaping () throws -> Result) -> SelectCase {
         wait(for: fiber.endEvent(), body)

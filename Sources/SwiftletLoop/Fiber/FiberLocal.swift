@@ -11,7 +11,8 @@ import Synchronization
 /// ```
 ///
 /// Values are given up when their fiber ends. Tasks see the value of their thread: for them, and for values that should
-/// bind for a region only, there are Swift's own task-local values, which work in fibers as well.
+/// bind for a region only, there are Swift's own task-local values, which work in fibers as well: a fiber begins with those
+/// of who spawned it.
 public final class FiberLocal<Value>: @unchecked Sendable {
     private let initial: () -> Value
     /// The initial value is made once for each fiber, and kept.

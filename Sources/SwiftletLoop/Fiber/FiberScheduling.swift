@@ -57,7 +57,11 @@ extension EventLoop {
         }
         unsafe fiber.begins(on: context)
         if unsafe swiftlet_loop_is_traced(core) { unsafe noteStart(of: fiber, on: context) }
-        fiber.start(fiber)
+        if let values = unsafe fiber.extras?.values {
+            values.bound { fiber.start(fiber) }
+        } else {
+            fiber.start(fiber)
+        }
         fiber.finished()
         unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_END), context, 0, 0, 0)
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)

@@ -55,6 +55,7 @@ extension AnyFiber {
         if loop.isCurrent {
             isObserved = true
             if state == .finished { return true }
+            if AnyFiber.current === self { throw FiberError.joinsItself(fiber: name) }
             var node = JoinNode()
             return try unsafe withUnsafeMutablePointer(to: &node) { node in
                 try unsafe awaitNodes(deadline, [self], node)
@@ -173,6 +174,9 @@ private func joinEach<F: AnyFiber>(
         unsafe nodes.deallocate()
     }
     if order.count < wanted {
+        if wanted == fibers.count, let current = AnyFiber.current, fibers.contains(where: { $0 === current }) {
+            throw FiberError.joinsItself(fiber: current.name)
+        }
         var remaining = wanted - order.count
         _ = try unsafe withUnsafeMutablePointer(to: &remaining) { remaining in
             try unsafe withUnsafeMutablePointer(to: &order) { order in

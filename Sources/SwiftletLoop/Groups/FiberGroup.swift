@@ -21,7 +21,8 @@ public final class FiberGroup: FiberSet, @unchecked Sendable {
         do {
             return try spawnMember(name: name, until: nil, file: file, line: line, body)
         } catch {
-            fatalError("\(error)")  // only a pool waits, and so can throw
+            // Only a pool waits. Elsewhere it would touch the memory of the loop's thread.
+            fatalError("a group of fibers: \(error)")
         }
     }
 

@@ -72,7 +72,7 @@ public final class FiberPool: FiberSet, @unchecked Sendable {
     /// - Throws: `CancellationError`; `DeadlockError`.
     @discardableResult
     public func waitAvailable(timeout: Duration? = nil) throws -> Int {
-        loop.requireCurrent("a pool of fibers")
+        try loop.requireOwnThread()
         do {
             try takePlace(until: timeout.map { .after($0) })
             leavePlace()

@@ -97,7 +97,7 @@ public final class FiberResults<Value>: Sequence {
     /// - Returns: `nil` when there are no more.
     /// - Throws: what the body threw for this item; `CancellationError`; `DeadlockError`.
     public func next() throws -> Value? {
-        producer.loop.requireCurrent("an imap")
+        try producer.loop.requireOwnThread()
         while true {
             if let outcome = state.pop() { return try outcome.get() }
             if !state.isProducing, state.handedOut == state.taken {

@@ -55,7 +55,7 @@ public class FiberSet: @unchecked Sendable {
     final func spawnMember<Value>(
         name: String?, until deadline: Deadline?, file: StaticString, line: UInt32, _ body: @escaping () throws -> Value
     ) throws -> Fiber<Value> {
-        loop.requireCurrent("a group of fibers")
+        try loop.requireOwnThread()
         try takePlace(until: deadline)
         let fiber = spawn(name: name, file: file, line: line, body)
         enroll(fiber)
@@ -63,7 +63,7 @@ public class FiberSet: @unchecked Sendable {
     }
 
     final func addMember(_ fiber: AnyFiber, until deadline: Deadline?) throws {
-        loop.requireCurrent("a group of fibers")
+        try loop.requireOwnThread()
         guard fiber.loop === loop else { throw FiberSetError.foreignFiber(name: fiber.name) }
         guard !contains(fiber) else { return }
         try takePlace(until: deadline)

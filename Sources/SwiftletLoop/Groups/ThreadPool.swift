@@ -18,14 +18,23 @@ public final class ThreadPool: Sendable {
         pool = OffloadPool(capacity: max(1, size))
     }
 
+    /// The one that `toThread` uses. Never gone, so its threads are not told to end.
+    package static let shared = ThreadPool(.shared)
+
+    private init(_ pool: OffloadPool) {
+        size = pool.capacity
+        self.pool = pool
+    }
+
     deinit { pool.close() }
 
-    /// Runs a closure on one of the threads, without waiting.
+    /// Runs a closure on one of the threads, without waiting. It sees the caller's task-local values.
     ///
     /// - Returns: its result. It runs to its end, whatever is done to that.
     @discardableResult
     public func spawn<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) -> AsyncResult<Value> {
         let result = AsyncResult<Value>()
+        let work = keepingTaskLocalValues(work)
         pool.submit { result.trySet(Result(catching: work)) }
         return result
     }

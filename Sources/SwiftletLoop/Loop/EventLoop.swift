@@ -45,7 +45,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     let stopWaiters = Locked<[Waiter<Void>]>([])
     /// Written by its own thread; others ask whether messages to it make sense.
     private let hasClosed = Atomic<Bool>(false)
-    package var isClosed: Bool { hasClosed.load(ordering: .relaxed) }
+    /// It was closed, and takes no more work.
+    public var isClosed: Bool { hasClosed.load(ordering: .relaxed) }
     let hasLostJobs = Atomic<Bool>(false)
     /// What a layer above keeps with the loop. Only the loop's thread sets it.
     @exclusivity(unchecked) package var attachment: (any LoopAttachment)?
@@ -293,6 +294,8 @@ public enum LoopError: Error, Hashable, CustomStringConvertible {
     case closed
     /// The caller runs on no loop.
     case notRunning
+    /// `shutdownDefaultExecutor` was called.
+    case executorShutDown
 
     public var description: String {
         switch self {
@@ -304,6 +307,8 @@ public enum LoopError: Error, Hashable, CustomStringConvertible {
             "the loop already runs: inside it call the function directly, or blockOn { } for async code"
         case .closed: "the loop is closed"
         case .notRunning: "no running event loop: call this inside EventLoop.run { } or AsyncIO.run { }"
+        case .executorShutDown:
+            "the loop's executor was shut down: give runInExecutor a ThreadPool of your own, or shut it down last"
         }
     }
 }

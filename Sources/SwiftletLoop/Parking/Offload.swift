@@ -19,7 +19,7 @@ package final class OffloadPool: @unchecked Sendable {
         var isClosed = false
     }
 
-    private let capacity: Int
+    let capacity: Int
     private var state = State()  // under the mutex
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -134,7 +134,8 @@ package final class OffloadPool: @unchecked Sendable {
     }
 }
 
-/// Runs a closure on a thread of a bounded pool, while only the caller waits. For work that blocks and cannot park.
+/// Runs a closure on a thread of a bounded pool, while only the caller waits. For work that blocks and cannot park. It sees
+/// the caller's task-local values.
 ///
 /// Cancellation: ends the wait; the closure runs to its end and its result is dropped.
 /// - Throws: what the closure throws; `CancellationError`.
@@ -146,6 +147,7 @@ func offload<Value: Sendable>(
     to pool: OffloadPool = .shared, _ work: @escaping @Sendable () throws -> Value
 ) throws -> Value {
     let done = Waiter<Value>()
+    let work = keepingTaskLocalValues(work)
     pool.submit {
         do {
             done.resume(returning: try work())
@@ -154,6 +156,14 @@ func offload<Value: Sendable>(
         }
     }
     return try done.wait(.thread)!
+}
+
+/// A closure that finds the present task-local values bound, whatever thread it is called on.
+func keepingTaskLocalValues<Value>(
+    _ work: @escaping @Sendable () throws -> Value
+) -> @Sendable () throws -> Value {
+    guard let values = TaskLocalValues.current() else { return work }
+    return { try values.bound(during: work) }
 }
 
 /// Runs a closure on a thread of a bounded pool, from a task. It sees the task's task-local values.

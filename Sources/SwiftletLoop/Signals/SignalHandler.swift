@@ -1,6 +1,7 @@
 import CSwiftlet
 import Glibc
 import SwiftletCoroutines
+import Synchronization
 
 /// Runs the body in a fiber of its own on the calling thread's loop when the process has got the signal. gevent's
 /// `signal_handler`.
@@ -23,9 +24,6 @@ import SwiftletCoroutines
 public func onSignal(
     _ signal: CInt, file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping () throws -> Void
 ) throws -> SignalHandler {
-    guard ![SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGURG].contains(signal) else {
-        throw SignalError(signal: signal, errno: 0)
-    }
     _ = try EventLoop.current
     let listener = try SignalListener(signal)
     let watcher = spawn(name: "watcher of signal \(signal)", file: file, line: line) {
@@ -56,17 +54,30 @@ public final class SignalHandler: Sendable {
 }
 
 /// Listens to a signal as long as it lives, also if the fiber that holds it never runs.
-private final class SignalListener {
+final class SignalListener: Sendable {
     let descriptor: CInt
-    private let signal: CInt
+    let signal: CInt
+    private let hasEnded = Atomic<Bool>(false)
 
     init(_ signal: CInt) throws {
+        guard ![SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGURG].contains(signal) else {
+            throw SignalError(signal: signal, errno: 0)
+        }
         self.signal = signal
         descriptor = swiftlet_signal_listen(signal, false)
         if descriptor < 0 { throw SignalError(signal: signal, errno: swiftlet_errno()) }
     }
 
-    deinit { if descriptor >= 0 { swiftlet_signal_forget(signal, descriptor) } }
+    deinit { forget() }
+
+    /// Ends listening.
+    ///
+    /// - Returns: the signal had come and was not taken.
+    @discardableResult
+    func forget() -> Bool {
+        if descriptor < 0 || hasEnded.exchange(true, ordering: .relaxed) { return false }
+        return swiftlet_signal_forget(signal, descriptor) > 0
+    }
 }
 
 /// A signal cannot be handled.

@@ -106,6 +106,13 @@ import Testing
             #expect(try select(.wait(for: answer) { _ in "answer" }, .end(of: fiber) { "end" }) == "end")
             answer.resume(returning: 3)
             #expect(try select(.wait(for: answer) { "\($0)" }) == "3")
+            let result = AsyncResult<Int>()
+            #expect(try select(.wait(for: result) { _ in "set" }, .after(.milliseconds(1)) { "late" }) == "late")
+            spawn { try result.set(8) }
+            #expect(try select(.wait(for: result) { "\($0)" }, .receive(from: right) { _ in "received" }) == "8")
+            let failed = AsyncResult<Int>()
+            try failed.setError(Failure(9))
+            #expect(throws: Failure(9)) { try select(.wait(for: failed) { _ in }) }
             let queue = Queue<Int>(capacity: 1)
             #expect(try select(.put(5, into: queue) { "put" }) == "put")
             #expect(try select(.get(from: queue) { "got \($0)" }) == "got 5")
