@@ -81,12 +81,13 @@ pool-soak: tools ## the failures of process pools, a hundred times each
 	Scripts/pool-soak
 
 # In release: it compares speeds.
-drivers: tools ## libpq, hiredis, libcurl, libmariadb in fibers and tasks under patchAll, against real servers
+drivers: tools ## libpq, hiredis and its own tests, libcurl, libmariadb in fibers and tasks under patchAll, against real servers
 	@as=; [ "$$(id -u)" = 0 ] || as=sudo; command -v redis-server nginx > /dev/null && [ -d /usr/lib/postgresql ] && \
 	  [ -x /usr/sbin/mariadbd ] && pkg-config --exists libpq hiredis libcurl libmariadb || { $$as apt-get update -qq && \
 	  $$as apt-get install -y -qq --no-install-recommends libpq-dev libhiredis-dev libcurl4-openssl-dev libmariadb-dev \
 	  pkg-config postgresql redis-server nginx-light mariadb-server-core mariadb-client-core; }
 	swift test -c release --package-path Tests/Drivers
+	Tests/Drivers/hiredis-test
 
 docs: ## DocC for every library, warnings are errors
 	Documentation/build
