@@ -3,8 +3,7 @@ import Glibc
 import Swiftlet
 
 /// What the program holds. With LEFTOVERS set an example runs several times: what it has more after one time than after the
-/// one before, it has left behind; with LEFTOVERS=handles objects do not count. The first two make what stays: threads that
-/// wait for more work, caches.
+/// one before, it has left behind. The first two make what stays: threads that wait for more work, caches.
 struct Holdings {
     private var counts: [(what: String, count: Int)]
     private let bytes: Int
@@ -43,7 +42,7 @@ struct Holdings {
             let grown = zip(before.counts, after.counts).filter { $1.count > $0.count }
                 .map { "\($0.what): \($0.count), then \($1.count)" }
             if !grown.isEmpty { return grown.joined(separator: "; ") }
-            if after.bytes <= before.bytes || Settings.word("LEFTOVERS") == "handles" { return nil }
+            if after.bytes <= before.bytes { return nil }
             before = after
         }
         return "objects: \(before.bytes - first) bytes in \(patience) times"

@@ -44,6 +44,21 @@ import Testing
         }
     }
 
+    /// Each look at a handler once wrapped it in one more thunk: memory grew, and calls went deeper, with each report.
+    @Test func handlersAreCalledAtTheSameDepthForEver() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            let places = SharedJournal<UInt>()
+            loop.exceptionHandler = { _ in
+                var here = 0
+                withUnsafePointer(to: &here) { places.note(UInt(bitPattern: $0)) }
+            }
+            for _ in 0..<100 { loop.callExceptionHandler(LoopFailure(.callbackError, "")) }
+            #expect(places.entries.count == 100)
+            #expect(Set(places.entries.suffix(99)).count == 1)
+            loop.exceptionHandler = nil
+        }
+    }
+
     @Test func aBurstFromAnotherThread() async throws {
         try await onLoop { (loop) async throws -> Void in
             let journal = SharedJournal<Int>()

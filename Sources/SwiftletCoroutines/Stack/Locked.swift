@@ -25,3 +25,18 @@ package final class Locked<Value>: @unchecked Sendable {
         return try unsafe body(&value)
     }
 }
+
+/// A closure that a generic container holds. The closure itself would be wrapped in one thunk more each time that it is handed
+/// out `inout` and comes back: memory that grows, and calls that go deeper, with each look at it.
+package struct Handler<Input> {
+    package let call: (Input) -> Void
+
+    package init(_ call: @escaping (Input) -> Void) { self.call = call }
+}
+
+/// The same for one that any thread may call.
+package struct SendableHandler<Input>: Sendable {
+    package let call: @Sendable (Input) -> Void
+
+    package init(_ call: @escaping @Sendable (Input) -> Void) { self.call = call }
+}

@@ -51,17 +51,18 @@ public struct Report: Sendable, CustomStringConvertible {
 
     public var description: String { "swiftlet: \(kind): \(message)" }
 
-    private static let handler = Locked<@Sendable (Report) -> Void> { report in
-        var line = report.description + "\n"
-        line.withUTF8 { bytes in _ = unsafe write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
-    }
+    private static let handler = Locked(
+        SendableHandler<Report> { report in
+            var line = report.description + "\n"
+            line.withUTF8 { bytes in _ = unsafe write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+        })
 
     /// Replaces the process's handler and returns the earlier one. It may be called on any thread and must not block.
     @discardableResult
     public static func setHandler(_ new: @escaping @Sendable (Report) -> Void) -> @Sendable (Report) -> Void {
         handler.withLock { current in
-            let earlier = current
-            current = new
+            let earlier = current.call
+            current = SendableHandler(new)
             return earlier
         }
     }
@@ -79,7 +80,6 @@ public struct Report: Sendable, CustomStringConvertible {
             if recent.count == Report.recentCount { recent.removeFirst() }
             recent.append((self, .now))
         }
-        let current = Report.handler.withLock { $0 }
-        current(self)
+        Report.handler.withLock { $0 }.call(self)
     }
 }

@@ -26,8 +26,8 @@ extension EventLoop {
     ///
     /// It may be called on any thread: a failed task can be freed anywhere. asyncio's `set_exception_handler`.
     public var exceptionHandler: (@Sendable (LoopFailure) -> Void)? {
-        get { failureHandler.withLock { $0 } }
-        set { failureHandler.withLock { $0 = newValue } }
+        get { failureHandler.withLock { $0 }?.call }
+        set { failureHandler.withLock { $0 = newValue.map { SendableHandler($0) } } }
     }
 
     /// Hands a failure to the exception handler, or to the default one. From any thread.

@@ -52,7 +52,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     @exclusivity(unchecked) package var attachment: (any LoopAttachment)?
     /// Keys of calls from other threads that are under way.
     let pendingKeys = Locked<Set<SendableKey>>([])
-    let failureHandler = Locked<(@Sendable (LoopFailure) -> Void)?>(nil)
+    let failureHandler = Locked<SendableHandler<LoopFailure>?>(nil)
     /// Options that reports and scheduling look at. Only the loop's thread sets them.
     public var configuration = Configuration() {
         didSet { slowTurnNanoseconds.store(configuration.slowTurnNanoseconds, ordering: .relaxed) }

@@ -52,7 +52,7 @@ package final class MemoryStream: ByteStream, @unchecked Sendable {
     private let incoming: Pipe
     private let outgoing: Pipe
     private let closed = Locked(false)
-    private let observer = Locked<((Bool) -> Void)?>(nil)
+    private let observer = Locked<Handler<Bool>?>(nil)
     private weak var other: MemoryStream?
 
     private init(incoming: Pipe, outgoing: Pipe, remoteAddress: SocketAddress) {
@@ -133,8 +133,8 @@ package final class MemoryStream: ByteStream, @unchecked Sendable {
     }
 
     package func observeEnd(_ observer: @escaping (_ isBroken: Bool) -> Void) {
-        self.observer.withLock { $0 = observer }
+        self.observer.withLock { $0 = Handler(observer) }
     }
 
-    private func tellEnd(isBroken: Bool) { observer.withLock { $0 }?(isBroken) }
+    private func tellEnd(isBroken: Bool) { observer.withLock { $0 }?.call(isBroken) }
 }
