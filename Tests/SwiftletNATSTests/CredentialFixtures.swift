@@ -30,22 +30,13 @@ enum CredentialFixtures {
         """
 
     /// A credentials file as `nsc` writes it.
-    static let user = """
-        -----BEGIN NATS USER JWT-----
-        eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJpYXQiOjE3MDAwMDAwMDAsImlzcyI6IkFBRkE2VVJITlA1VlZPSU9FUFRPUU1\
-        VVkREUVdBSEZJNFk2MlBRU05MNUwzUlFVRTVKUFUyNFVSIiwibmFtZSI6ImNhbGxlciIsInN1YiI6IlVDWTdFWkZKVDNVNjdETFVHVUNVNlhFR\
-        k1PNVFMQkVDQVNQNkVDVkZYMzMyNVIyTDRXRUxFNFAyIiwibmF0cyI6eyJ0eXBlIjoidXNlciIsInZlcnNpb24iOjIsInN1YnMiOi0xLCJkYXR\
-        hIjotMSwicGF5bG9hZCI6LTEsInB1YiI6e30sInN1YiI6e319LCJqdGkiOiJJN1lSQkRXVlpEVUtFR1dYVVFESkRGVDNEU1BaU1VCQ0haTElCQ\
-        lc1UUI1M1JUWkVVM1BBIn0.yUeKxO3awXIcAkPd0ZTHQy5ByAREcliFhw-31mPklPFa876tXq7L8ydjmiXt_6jmm5ZJc2E1LpbAqq6b96IHCQ
-        ------END NATS USER JWT------
-
-        -----BEGIN USER NKEY SEED-----
-        SUAGCBCSQ4JV76VIXKPJGKBZONRAVKA472RNZRGUJQH6DT3FVZVNSMGICA
-        ------END USER NKEY SEED------
-        """
+    static let user = credentials(seed: "SUAGCBCSQ4JV76VIXKPJGKBZONRAVKA472RNZRGUJQH6DT3FVZVNSMGICA")
 
     /// The same token, with the seed of somebody else.
-    static let thief = """
+    static let thief = credentials(seed: "SUAFXPIKS66E3M3CYELP3TKWETYMYZHFBSSLOUHHC6MI2F6GA3K5UUQ7AE")
+
+    private static func credentials(seed: String) -> String {
+        """
         -----BEGIN NATS USER JWT-----
         eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJpYXQiOjE3MDAwMDAwMDAsImlzcyI6IkFBRkE2VVJITlA1VlZPSU9FUFRPUU1\
         VVkREUVdBSEZJNFk2MlBRU05MNUwzUlFVRTVKUFUyNFVSIiwibmFtZSI6ImNhbGxlciIsInN1YiI6IlVDWTdFWkZKVDNVNjdETFVHVUNVNlhFR\
@@ -55,9 +46,10 @@ enum CredentialFixtures {
         ------END NATS USER JWT------
 
         -----BEGIN USER NKEY SEED-----
-        SUAFXPIKS66E3M3CYELP3TKWETYMYZHFBSSLOUHHC6MI2F6GA3K5UUQ7AE
+        \(seed)
         ------END USER NKEY SEED------
         """
+    }
 
     static let publicKey = "UCY7EZFJT3U67DLUGUCU6XEFMO5QLBECASP6ECVFX3325R2L4WELE4P2"
     static let seed = "SUAGCBCSQ4JV76VIXKPJGKBZONRAVKA472RNZRGUJQH6DT3FVZVNSMGICA"

@@ -399,9 +399,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Tells of steps for whoever sends the body; `nil` if nobody listens.
     private var observer: ((HTTPClientEvent.Step) -> Void)? {
-        guard let trace = client.configuration.trace else { return nil }
-        let (number, method, url) = (number, request.method, request.url)
-        return { trace(HTTPClientEvent(request: number, method: method, url: url, step: $0, time: .now)) }
+        client.configuration.trace == nil ? nil : { self.report($0) }
     }
 
     @inline(__always)
@@ -415,13 +413,4 @@ final class Exchange: @unchecked Sendable {
         client.configuration.trace?(
             HTTPClientEvent(request: number, method: request.method, url: request.url, step: step, time: .now))
     }
-}
-
-/// The peer has gone away, whichever layer noticed.
-func isDisconnection(_ error: any Error) -> Bool {
-    if error is ServerClosed || (error as? SocketError)?.isDisconnection ?? false { return true }
-    #if TLS
-        if (error as? TLSError)?.isDisconnection ?? false { return true }
-    #endif
-    return false
 }
