@@ -101,7 +101,9 @@ static ssize_t write_rest(const void *stack, int descriptor, const struct iovec 
 COVER(STREAMS | SWIFTLET_FAMILY_FILES, ssize_t, read, int descriptor, void *buffer, size_t size) {
   const void *stack = interpose_gate(STREAMS | SWIFTLET_FAMILY_FILES);
   if (!stack) return NEXT(read)(descriptor, buffer, size);
-  if (interpose_kind(descriptor) == KIND_FILE) {
+  descriptor_kind kind = interpose_kind(descriptor);
+  if (kind == KIND_UNKNOWN) return NEXT(read)(descriptor, buffer, size);
+  if (kind == KIND_FILE) {
     // Of whatever kind it is: all of it, or the end, which a second look at the rest shows.
     struct iovec vector = {buffer, size};
     ssize_t count = system_readv(descriptor, &vector, 1, -1, WITHOUT_WAITING);
@@ -128,7 +130,8 @@ COVER(STREAMS | SWIFTLET_FAMILY_FILES, ssize_t, read, int descriptor, void *buff
 
 COVER(STREAMS, ssize_t, write, int descriptor, const void *buffer, size_t size) {
   const void *stack = interpose_gate(STREAMS);
-  if (!stack || interpose_kind(descriptor) == KIND_FILE) return NEXT(write)(descriptor, buffer, size);
+  descriptor_kind kind = stack ? interpose_kind(descriptor) : KIND_UNKNOWN;
+  if (kind == KIND_UNKNOWN || kind == KIND_FILE) return NEXT(write)(descriptor, buffer, size);
   ssize_t done = COOPERATE(
       ssize_t, stack, descriptor, true, try_buffer(descriptor, (void *)buffer, size, true),
       NEXT(write)(descriptor, buffer, size));

@@ -18,9 +18,9 @@ extension InterposeTests {
             "read_of_an_event": "preadv2: 140 ns", "read_of_a_file": "preadv2: 120 ns",
             "pread_of_a_file": "preadv2: 115 ns",
             // There is no such flag at all, and one call to the kernel more asks.
-            "accept": "poll: 400 to 650 ns", "splice": "poll of the socket: 380 ns",
+            "accept": "poll: 460 to 560 ns", "splice": "poll of the socket: 420 ns",
             "read_at_the_end_of_a_file": "whether the rest is only not in memory: 490 ns",
-            "connect_of_a_local_socket": "fcntl three times, for the flag of the descriptor: 800 ns",
+            "connect_of_a_local_socket": "fcntl three times, for the flag of the descriptor: 750 ns",
             // 15 µs, of which two runs differ by more than the bar.
             "getaddrinfo_of_a_number": "noise",
         ]
