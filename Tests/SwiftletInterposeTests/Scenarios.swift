@@ -195,11 +195,11 @@ extension Scenario {
             let (here, there) = makePair()
             let later = Later {
                 call_alias_write(writing, "ab", 2)
-                usleep(5000)
+                usleep(40_000)
                 send(there, "c", 1, 0)
-                usleep(5000)
+                usleep(40_000)
                 send(there, "d", 1, 0)
-                usleep(5000)
+                usleep(40_000)
                 send(there, "e", 1, 0)
             }
             var buffer = [UInt8](repeating: 0, count: 16)

@@ -14,9 +14,9 @@ extension Scenario {
             let (here, there) = makePair()
             let later = Later {
                 send(there, "abc", 3, 0)
-                usleep(10_000)
+                usleep(50_000)
                 send(there, "defgh", 5, 0)
-                usleep(10_000)
+                usleep(50_000)
                 send(there, "ijk", 3, 0)
                 close(there)
             }
