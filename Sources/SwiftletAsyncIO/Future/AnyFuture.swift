@@ -104,7 +104,8 @@ public class AnyFuture: Hashable, CustomStringConvertible, @unchecked Sendable {
     ) throws(LoopError) -> DoneCallback {
         try loop.requireOwnThread()
         let callback = DoneCallback(number: loop.asyncState.nextNumber(), name: name, file: file, line: line)
-        addObserver(.callback(callback, body))
+        let values = TaskLocalValues.current()
+        addObserver(.callback(callback, values.map { values in { future in try values.bound { try body(future) } } } ?? body))
         return callback
     }
 
