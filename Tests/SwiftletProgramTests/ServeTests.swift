@@ -174,12 +174,12 @@ struct ServeTests {
             ["--tls-cert", "/none/such"], ["--tls-cert", "/etc/passwd"],
             ["--tls-cert", "CERTIFICATE", "--tls-key", "/none/such"],
         ])
-        func `A certificate that is none: one line and exit code 2`(arguments: [String]) async throws {
+        func `A certificate that is none: one line and exit code 64`(arguments: [String]) async throws {
             let arguments = arguments.map { $0 == "CERTIFICATE" ? Certificates.file("alone.pem") : $0 }
             let outcome = try await onThread {
                 try RunningProgram("swiftlet", ["serve", "--port", "0"] + arguments).finish()
             }
-            #expect(outcome.exitCode == 2 && outcome.texts == [])
+            #expect(outcome.exitCode == 64 && outcome.texts == [])
             #expect(outcome.errors.hasPrefix("swiftlet: --tls-cert, --tls-key: "), "\(outcome.errors)")
             #expect(outcome.errors.split(separator: "\n").count == 1)
         }

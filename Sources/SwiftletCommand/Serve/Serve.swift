@@ -77,7 +77,7 @@ struct Serve: ParsableCommand {
                     try tls.prepare()
                     configuration.tls = tls
                 } catch let error as TLSError {
-                    throw Failure(code: Fetch.usageCode, reason: "--tls-cert, --tls-key: \(error)")
+                    throw Failure.usage("--tls-cert, --tls-key: \(error)")
                 }
             }
             let scheme = certificateFile == nil ? "http" : "https"
