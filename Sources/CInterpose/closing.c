@@ -1,5 +1,6 @@
 // What gives up a descriptor's number wakes who waits for it, before the number can be another's. And `exit`: what runs
 // after it must not be set aside any more.
+#include "descriptors.h"
 #include "interpose.h"
 
 #include <dirent.h>
@@ -59,6 +60,19 @@ COVER(ALWAYS, void, closefrom, int first) {
 COVER(ALWAYS, int, fclose, FILE *file) {
   if (is_patched() && file) closes(fileno(file));
   return NEXT(fclose)(file);
+}
+// A pipe to a child: its number is given up before the child is waited for.
+COVER(ALWAYS, int, pclose, FILE *file) {
+  if (is_patched() && file) closes(fileno(file));
+  return NEXT(pclose)(file);
+}
+COVER(ALWAYS, FILE *, freopen, const char *path, const char *mode, FILE *file) {
+  if (is_patched() && file && fileno(file) >= 0) closes(fileno(file));
+  return NEXT(freopen)(path, mode, file);
+}
+COVER(ALWAYS, FILE *, freopen64, const char *path, const char *mode, FILE *file) {
+  if (is_patched() && file && fileno(file) >= 0) closes(fileno(file));
+  return NEXT(freopen64)(path, mode, file);
 }
 COVER(ALWAYS, int, closedir, DIR *folder) {
   if (is_patched()) closes(dirfd(folder));

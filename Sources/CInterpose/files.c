@@ -2,18 +2,18 @@
 // threads, shielded from cancellation: the kernel may still write into the caller's buffer.
 #include "interpose.h"
 
+#include "descriptors.h"
 #include "files.h"
 
 #include <limits.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "system_call.h"
 #include "vectors.h"
 
 #define FILES SWIFTLET_FAMILY_FILES
-#define WITHOUT_WAITING 8  // RWF_NOWAIT
 
 typedef struct {
   int descriptor;
@@ -24,31 +24,27 @@ typedef struct {
   int reason;
 } file_call;
 
-static ssize_t read_at(int descriptor, const struct iovec *vectors, int count, off_t offset, int flags) {
-  return syscall(SYS_preadv2, descriptor, vectors, count, (long)offset, (long)(offset >> 31 >> 1), flags);
-}
-
 static void read_elsewhere(void *argument) {
   file_call *call = argument;
-  call->result = read_at(call->descriptor, call->vectors, call->count, call->offset, 0);
+  call->result = system_readv(call->descriptor, call->vectors, call->count, call->offset, 0);
   call->reason = errno;
 }
 
 static ssize_t read_cached(const void *stack, int descriptor, const struct iovec *vectors, int count, off_t offset) {
   size_t size = vectors_size(vectors, count), done = 0;
   struct iovec single, *rest = count == 1 ? &single : malloc((size_t)count * sizeof *rest);
-  if (!rest) return read_at(descriptor, vectors, count, offset, 0);
+  if (!rest) return system_readv(descriptor, vectors, count, offset, 0);
   for (;;) {
     int left = vectors_rest(vectors, count, done, rest);
     off_t from = offset < 0 ? -1 : offset + (off_t)done;
-    ssize_t more = read_at(descriptor, rest, left, from, WITHOUT_WAITING);
+    ssize_t more = system_readv(descriptor, rest, left, from, WITHOUT_WAITING);
     if (more < 0 && errno == EAGAIN) {
       file_call call = {.descriptor = descriptor, .vectors = rest, .count = left, .offset = from};
       if (interpose_offload(stack, read_elsewhere, &call, false, true) == SWIFTLET_FOREIGN_REFUSED) read_elsewhere(&call);
       more = call.result;
       errno = call.reason;
     } else if (more < 0 && errno == EOPNOTSUPP) {
-      more = read_at(descriptor, rest, left, from, 0);
+      more = system_readv(descriptor, rest, left, from, 0);
     }
     if (more <= 0) {
       if (rest != &single) free(rest);
@@ -63,7 +59,7 @@ static ssize_t read_cached(const void *stack, int descriptor, const struct iovec
 
 ssize_t interpose_read_file(const void *stack, int descriptor, void *buffer, size_t size, off_t offset) {
   struct iovec vector = {buffer, size};
-  if (!(swiftlet_interpose_families() & FILES)) return read_at(descriptor, &vector, 1, offset, 0);
+  if (!(swiftlet_interpose_families() & FILES)) return system_readv(descriptor, &vector, 1, offset, 0);
   return read_cached(stack, descriptor, &vector, 1, offset);
 }
 
@@ -125,9 +121,11 @@ static int synchronize_elsewhere(const void *stack, int (*libc)(int), int descri
 
 COVER(FILES, int, fsync, int descriptor) {
   const void *stack = interpose_gate(FILES);
-  return stack ? synchronize_elsewhere(stack, NEXT(fsync), descriptor) : NEXT(fsync)(descriptor);
+  return stack && interpose_kind(descriptor) == KIND_FILE ? synchronize_elsewhere(stack, NEXT(fsync), descriptor)
+                                                          : NEXT(fsync)(descriptor);
 }
 COVER(FILES, int, fdatasync, int descriptor) {
   const void *stack = interpose_gate(FILES);
-  return stack ? synchronize_elsewhere(stack, NEXT(fdatasync), descriptor) : NEXT(fdatasync)(descriptor);
+  return stack && interpose_kind(descriptor) == KIND_FILE ? synchronize_elsewhere(stack, NEXT(fdatasync), descriptor)
+                                                          : NEXT(fdatasync)(descriptor);
 }

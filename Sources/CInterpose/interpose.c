@@ -1,5 +1,8 @@
 #include "interpose.h"
 
+#include "descriptors.h"
+#include "system_call.h"
+
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -108,7 +111,7 @@ bool interpose_in_signal_handler(const void *stack) {
 }
 
 bool interpose_is_nonblocking(int descriptor) {
-  int flags = (int)syscall(SYS_fcntl, descriptor, F_GETFL, 0);
+  int flags = (int)system_call(SYS_fcntl, descriptor, F_GETFL, 0, 0, 0, 0);
   return flags < 0 || (flags & O_NONBLOCK);
 }
 

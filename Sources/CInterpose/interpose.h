@@ -21,15 +21,20 @@
 typedef swiftlet_foreign_host host_table;
 
 /// The families in force; 0 until somebody asks for them.
-extern unsigned interpose_families;
-extern const host_table *interpose_host;
+extern unsigned interpose_families __attribute__((visibility("hidden")));
+extern const host_table *interpose_host __attribute__((visibility("hidden")));
 
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 
+/// The loop's record of this thread, in CSwiftlet: NULL on threads that have none, whose calls end here. A library that is loaded
+/// before the program finds no such variable, and looks at the word behind the thread's pointer instead, which is never NULL:
+/// then the host is asked.
+extern __thread void *swiftlet_this_thread __attribute__((weak, tls_model("initial-exec")));
+
 /// The end of the running stack, if a call of this family may park here.
 static inline __attribute__((always_inline)) const void *interpose_gate(unsigned family) {
-  if (LIKELY(!(__atomic_load_n(&interpose_families, __ATOMIC_ACQUIRE) & family))) return NULL;
-  return interpose_host->stack();
+  if (!(__atomic_load_n(&interpose_families, __ATOMIC_ACQUIRE) & family)) return NULL;
+  return swiftlet_this_thread ? interpose_host->stack() : NULL;
 }
 
 /// Declares a covered call: `next_NAME` is what lies behind it, libc's own or a sanitizer's.
@@ -101,14 +106,6 @@ int interpose_errno(int outcome);
 
 /// The caller runs in a signal handler on this stack: it must not be set aside.
 bool interpose_in_signal_handler(const void *stack);
-
-/// Forgets what is believed of a descriptor: its number is given up.
-void interpose_forget(int descriptor);
-void interpose_forget_all(void);
-/// A look at the descriptor before waiting would most likely find nothing: the last ones did.
-bool interpose_expects_nothing(int descriptor);
-/// A look has found something, or nothing.
-void interpose_note_look(int descriptor, bool found);
 
 /// Its owner has made the descriptor non-blocking, or it is none.
 bool interpose_is_nonblocking(int descriptor);

@@ -3,7 +3,6 @@
 #include "interpose.h"
 
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
@@ -95,16 +94,18 @@ static int lock_record(const void *stack, int descriptor, int command, struct fl
   return result == -2 ? (int)syscall(SYS_fcntl, descriptor, command, wanted) : result;
 }
 
-// Whatever the argument is, it comes in one register: a pointer has room for all of them.
-#define COVER_FCNTL(name)                                                                        \
-  COVER(LOCKS, int, name, int descriptor, int command, ...) {                                    \
-    va_list arguments;                                                                           \
-    va_start(arguments, command);                                                                \
-    void *argument = va_arg(arguments, void *);                                                  \
-    va_end(arguments);                                                                           \
-    bool waits = command == F_SETLKW || command == F_OFD_SETLKW;                                 \
-    const void *stack = waits && argument ? interpose_gate(LOCKS) : NULL;                        \
-    return stack ? lock_record(stack, descriptor, command, argument) : NEXT(name)(descriptor, command, argument); \
+// Whatever the argument is, it comes in one register, variable or not, and a pointer has room for all of them: so these have three
+// arguments here, and a name of their own in C.
+#define COVER_FCNTL(name)                                                                                               \
+  static int (*next_##name)(int, int, ...);                                                                             \
+  extern int __interceptor_##name(int, int, ...) __attribute__((weak));                                                 \
+  int three_##name(int descriptor, int command, void *argument) __asm__(#name);                                         \
+  static const swiftlet_covered covered_##name __attribute__((used, section("swiftlet_covered"), aligned(8))) = {       \
+      #name, LOCKS, (const void *)&three_##name, (void **)&next_##name, (const void *)&__interceptor_##name};           \
+  __attribute__((visibility("default"))) int three_##name(int descriptor, int command, void *argument) {                \
+    bool waits = command == F_SETLKW || command == F_OFD_SETLKW;                                                        \
+    const void *stack = waits && argument ? interpose_gate(LOCKS) : NULL;                                               \
+    return stack ? lock_record(stack, descriptor, command, argument) : NEXT(name)(descriptor, command, argument);       \
   }
 COVER_FCNTL(fcntl)
 COVER_FCNTL(fcntl64)

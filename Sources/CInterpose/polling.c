@@ -2,6 +2,7 @@
 //
 // One descriptor and one ordinary side is waited for as such. Anything else is put into an epoll descriptor of the call's
 // own, and that is waited for: whatever poll can ask for, epoll can.
+#include "descriptors.h"
 #include "interpose.h"
 
 #include <poll.h>
@@ -234,7 +235,7 @@ static struct pollfd *list_of(const sets *sets, nfds_t *count) {
 }
 
 /// pselect after its arguments have been found to be right. Answers what is left of the limit too.
-static int select_on(
+static __attribute__((noinline)) int select_on(
     const void *stack, int count, fd_set *reading, fd_set *writing, fd_set *special, uint64_t deadline,
     const sigset_t *mask) {
   sets sets;

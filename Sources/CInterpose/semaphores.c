@@ -16,11 +16,16 @@ static uint64_t pause_between_looks(const sem_t *semaphore) {
 
 COVER(SEMAPHORES, int, sem_trywait, sem_t *semaphore) { return NEXT(sem_trywait)(semaphore); }
 
+// Stacks that wait. Who posts looks here first.
+static atomic_int waits;
+
 /// Takes a permit by `deadline`. Answers 0, or the error.
 static int take(const void *stack, sem_t *semaphore, uint64_t deadline, bool *is_refused) {
   for (;;) {
     uint64_t next = interpose_after(pause_between_looks(semaphore));
+    atomic_fetch_add(&waits, 1);
     int outcome = interpose_wait_key(stack, semaphore, next < deadline ? next : deadline);
+    atomic_fetch_sub(&waits, 1);
     // Whatever the outcome: who was woken holds the wake-up of that permit.
     if (NEXT(sem_trywait)(semaphore) == 0) return 0;
     if (outcome == SWIFTLET_FOREIGN_REFUSED) return *is_refused = true, 0;
@@ -31,8 +36,8 @@ static int take(const void *stack, sem_t *semaphore, uint64_t deadline, bool *is
 
 COVER(SEMAPHORES, int, sem_wait, sem_t *semaphore) {
   const void *stack = interpose_gate(SEMAPHORES);
-  if (!stack) return NEXT(sem_wait)(semaphore);
-  if (NEXT(sem_trywait)(semaphore) == 0) return 0;
+  if (LIKELY(!stack)) return NEXT(sem_wait)(semaphore);
+  if (LIKELY(NEXT(sem_trywait)(semaphore) == 0)) return 0;
   bool is_refused = false;
   int reason = take(stack, semaphore, UINT64_MAX, &is_refused);
   if (is_refused) return NEXT(sem_wait)(semaphore);
@@ -79,9 +84,10 @@ COVER(SEMAPHORES, int, sem_clockwait, sem_t *semaphore, clockid_t clock, const s
 COVER(SEMAPHORES, int, sem_post, sem_t *semaphore) {
   int result = NEXT(sem_post)(semaphore);
   if (LIKELY(!(__atomic_load_n(&interpose_families, __ATOMIC_RELAXED) & SEMAPHORES))) return result;
+  if (LIKELY(atomic_load(&waits) == 0)) return result;
   // A handler may post. On a loop's stack it can be told; elsewhere the host does not wait for its locks.
-  const void *stack = interpose_host->has_waits() ? interpose_host->stack() : NULL;
-  if (interpose_host->has_waits() && !(stack && interpose_in_signal_handler(stack))) {
+  const void *stack = interpose_host->stack();
+  if (!(stack && interpose_in_signal_handler(stack))) {
     int reason = errno;
     interpose_host->wake(interpose_key(semaphore), 1, SWIFTLET_WAKE_IF_POSSIBLE);
     errno = reason;

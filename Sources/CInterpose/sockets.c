@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "descriptors.h"
+#include "system_call.h"
 #include "vectors.h"
 
 #define SOCKETS SWIFTLET_FAMILY_SOCKETS
@@ -22,24 +24,47 @@ static bool is_local(int descriptor) {
 
 // MARK: A low mark
 
-// Set once somebody asks for SO_RCVLOWAT: MSG_DONTWAIT takes what is there, but the call has to wait for the mark.
-static bool has_low_marks;
-
+// MSG_DONTWAIT takes what is there, but the call has to wait for the mark. It is asked for once a descriptor, and again when
+// anybody has set one: duplicates share it.
 COVER(SWIFTLET_FAMILY_ALWAYS, int, setsockopt, int descriptor, int level, int option, const void *value, socklen_t size) {
-  if (level == SOL_SOCKET && option == SO_RCVLOWAT) __atomic_store_n(&has_low_marks, true, __ATOMIC_RELAXED);
-  return NEXT(setsockopt)(descriptor, level, option, value, size);
+  if (LIKELY(level != SOL_SOCKET || option != SO_RCVLOWAT)) return NEXT(setsockopt)(descriptor, level, option, value, size);
+  int result = NEXT(setsockopt)(descriptor, level, option, value, size);
+  __atomic_fetch_add(&interpose_low_marks, 1, __ATOMIC_RELEASE);
+  return result;
 }
 
 /// Waits for the mark, if there is one. False: errno says why the call fails. Readiness is told at the mark (tcp(7)).
 static bool reaches_mark(const void *stack, int descriptor, int flags) {
-  if (LIKELY(!__atomic_load_n(&has_low_marks, __ATOMIC_RELAXED)) || (flags & (MSG_DONTWAIT | MSG_ERRQUEUE))) return true;
+  uint32_t round = __atomic_load_n(&interpose_low_marks, __ATOMIC_ACQUIRE);
+  if (LIKELY(round == 0) || (flags & (MSG_DONTWAIT | MSG_ERRQUEUE))) return true;
+  uint32_t *unmarked = (unsigned)descriptor < DESCRIPTORS ? &interpose_beliefs[descriptor].unmarked : NULL;
+  if (unmarked && __atomic_load_n(unmarked, __ATOMIC_RELAXED) == round) return true;
   int mark = 1;
   socklen_t size = sizeof mark;
-  if (getsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &mark, &size) != 0 || mark <= 1) return true;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &mark, &size) != 0) return true;
+  if (mark <= 1) {
+    if (unmarked) __atomic_store_n(unmarked, round, __ATOMIC_RELAXED);
+    return true;
+  }
   if (interpose_is_nonblocking(descriptor)) return true;
   turn its_turn = {.stack = stack, .descriptor = descriptor};
   return interpose_turn(&its_turn) != TURN_FAILS;
 }
+
+// MARK: Tries that do not wait
+
+// A sanitizer wants to see them.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TRY(name, number, ...) NEXT(name)(__VA_ARGS__)
+#else
+#define TRY(name, number, ...) TRY_DIRECTLY(number, __VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define TRY_DIRECTLY(number, first, second, third, fourth, fifth, sixth, ...) \
+  system_call(number, (long)(first), (long)(second), (long)(third), (long)(fourth), (long)(fifth), (long)(sixth))
+#endif
+#define TRY_RECVFROM(...) TRY(recvfrom, SYS_recvfrom, __VA_ARGS__)
+#define TRY_RECVMSG(...) TRY(recvmsg, SYS_recvmsg, __VA_ARGS__)
+#define TRY_SENDTO(...) TRY(sendto, SYS_sendto, __VA_ARGS__)
+#define TRY_SENDMSG(...) TRY(sendmsg, SYS_sendmsg, __VA_ARGS__)
 
 // MARK: Receiving
 
@@ -52,7 +77,7 @@ static ssize_t receive_all(const void *stack, int descriptor, char *buffer, size
   while (count < size) {
     ssize_t more = COOPERATE(
         ssize_t, stack, descriptor, false,
-        NEXT(recvfrom)(descriptor, buffer + count, size - count, flags | MSG_DONTWAIT, NULL, NULL),
+        TRY_RECVFROM(descriptor, buffer + count, size - count, flags | MSG_DONTWAIT, NULL, NULL),
         NEXT(recvfrom)(descriptor, buffer + count, size - count, flags | MSG_WAITALL, NULL, NULL));
     if (more < 0) return count > 0 ? (ssize_t)count : -1;
     if (more == 0) break;
@@ -71,18 +96,18 @@ static ssize_t peek_all(const void *stack, int descriptor, void *buffer, size_t 
     struct pollfd end = {.fd = descriptor, .events = POLLRDHUP};
     bool has_ended = poll(&end, 1, 0) > 0;
     ssize_t count = COOPERATE(
-        ssize_t, stack, descriptor, false, NEXT(recvfrom)(descriptor, buffer, size, flags | MSG_DONTWAIT, NULL, NULL),
+        ssize_t, stack, descriptor, false, TRY_RECVFROM(descriptor, buffer, size, flags | MSG_DONTWAIT, NULL, NULL),
         NEXT(recvfrom)(descriptor, buffer, size, flags | MSG_WAITALL, NULL, NULL));
     if (count <= 0 || (size_t)count == size || has_ended || is_local(descriptor)) return count;
     if (interpose_wait(stack, -1, false, interpose_after(pause), true) != SWIFTLET_FOREIGN_TIMED_OUT) return count;
   }
 }
 
-static ssize_t receive(
+static inline __attribute__((always_inline)) ssize_t receive(
     const void *stack, int descriptor, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length) {
   if (!reaches_mark(stack, descriptor, flags)) return -1;
   if ((flags & MSG_WAITALL) && size > 0) {
-    ssize_t count = NEXT(recvfrom)(descriptor, buffer, size, (flags & ~MSG_WAITALL) | MSG_DONTWAIT, address, length);
+    ssize_t count = TRY_RECVFROM(descriptor, buffer, size, (flags & ~MSG_WAITALL) | MSG_DONTWAIT, address, length);
     if (LIKELY(count == (ssize_t)size) || count == 0) return count;
     if (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return count;
     if (is_stream(descriptor)) {
@@ -95,7 +120,7 @@ static ssize_t receive(
   }
   return COOPERATE(
       ssize_t, stack, descriptor, false,
-      NEXT(recvfrom)(descriptor, buffer, size, flags | MSG_DONTWAIT, address, length),
+      TRY_RECVFROM(descriptor, buffer, size, flags | MSG_DONTWAIT, address, length),
       NEXT(recvfrom)(descriptor, buffer, size, flags, address, length));
 }
 
@@ -118,7 +143,7 @@ ssize_t recvmsg(int descriptor, struct msghdr *message, int flags) {
   if (!reaches_mark(stack, descriptor, flags)) return -1;
   int wanted = flags & ~MSG_WAITALL;
   ssize_t count = COOPERATE(
-      ssize_t, stack, descriptor, false, NEXT(recvmsg)(descriptor, message, wanted | MSG_DONTWAIT),
+      ssize_t, stack, descriptor, false, TRY_RECVMSG(descriptor, message, wanted | MSG_DONTWAIT),
       NEXT(recvmsg)(descriptor, message, flags));
   if (!(flags & MSG_WAITALL) || (flags & MSG_PEEK) || count <= 0) return count;
   size_t total = (size_t)count, size = vectors_size(message->msg_iov, (int)message->msg_iovlen);
@@ -191,7 +216,7 @@ static ssize_t send_all(
         break;
       }
     }
-    count = NEXT(sendto)(descriptor, buffer + done, size - done, flags | MSG_DONTWAIT, address, length);
+    count = TRY_SENDTO(descriptor, buffer + done, size - done, flags | MSG_DONTWAIT, address, length);
     if (count >= 0) {
       done += (size_t)count;
       its_turn.rounds = 0;
@@ -204,7 +229,7 @@ ssize_t sendto(
     int descriptor, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length) {
   const void *stack = interpose_gate(SOCKETS);
   if (!stack || (flags & MSG_DONTWAIT)) return NEXT(sendto)(descriptor, buffer, size, flags, address, length);
-  ssize_t count = NEXT(sendto)(descriptor, buffer, size, flags | MSG_DONTWAIT, address, length);
+  ssize_t count = TRY_SENDTO(descriptor, buffer, size, flags | MSG_DONTWAIT, address, length);
   if (LIKELY(count == (ssize_t)size) || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK)) return count;
   return send_all(stack, descriptor, buffer, size, flags, address, length, count);
 }
@@ -212,7 +237,7 @@ ssize_t sendto(
 COVER(SOCKETS, ssize_t, send, int descriptor, const void *buffer, size_t size, int flags) {
   const void *stack = interpose_gate(SOCKETS);
   if (!stack || (flags & MSG_DONTWAIT)) return NEXT(send)(descriptor, buffer, size, flags);
-  ssize_t count = NEXT(send)(descriptor, buffer, size, flags | MSG_DONTWAIT);
+  ssize_t count = TRY_SENDTO(descriptor, buffer, size, flags | MSG_DONTWAIT, NULL, 0);
   if (LIKELY(count == (ssize_t)size) || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK)) return count;
   return send_all(stack, descriptor, buffer, size, flags, NULL, 0, count);
 }
@@ -230,7 +255,7 @@ static size_t send_rest(const void *stack, int descriptor, const struct msghdr *
     struct msghdr part = {.msg_name = message->msg_name, .msg_namelen = message->msg_namelen, .msg_iov = rest};
     part.msg_iovlen = (size_t)vectors_rest(message->msg_iov, (int)message->msg_iovlen, done, rest);
     ssize_t count = COOPERATE(
-        ssize_t, stack, descriptor, true, NEXT(sendmsg)(descriptor, &part, flags | MSG_DONTWAIT),
+        ssize_t, stack, descriptor, true, TRY_SENDMSG(descriptor, &part, flags | MSG_DONTWAIT),
         NEXT(sendmsg)(descriptor, &part, flags));
     if (count < 0) break;
     done += (size_t)count;
@@ -243,7 +268,7 @@ ssize_t sendmsg(int descriptor, const struct msghdr *message, int flags) {
   const void *stack = interpose_gate(SOCKETS);
   if (!stack || (flags & MSG_DONTWAIT) || message->msg_iovlen > IOV_MAX) return NEXT(sendmsg)(descriptor, message, flags);
   ssize_t count = COOPERATE(
-      ssize_t, stack, descriptor, true, NEXT(sendmsg)(descriptor, message, flags | MSG_DONTWAIT),
+      ssize_t, stack, descriptor, true, TRY_SENDMSG(descriptor, message, flags | MSG_DONTWAIT),
       NEXT(sendmsg)(descriptor, message, flags));
   return count < 0 ? count : (ssize_t)send_rest(stack, descriptor, message, flags, (size_t)count);
 }

@@ -1,132 +1,89 @@
 // read, write and their kin, on whatever can be polled. Sockets, pipes, terminals: a call of its own each.
-//
-// What a descriptor is, is remembered by its number, until that is given up. A number that was closed unseen (by a system call made
-// directly) is known wrongly: most wrong beliefs cost a call, and what passes for a file is looked at before it is read elsewhere.
 #include "interpose.h"
 
-#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "files.h"
+#include "system_call.h"
 #include "vectors.h"
 
 #define STREAMS SWIFTLET_FAMILY_STREAMS
-#define WITHOUT_WAITING 8  // RWF_NOWAIT
-
-// QUICK: can be tried without waiting, by RWF_NOWAIT; QUICK_TO_READ: reading it can. What pipes can, and event descriptors in part,
-// is not told by their kind: what is no socket and no file is QUICK until the kernel refuses the flag.
-enum { HINT_UNKNOWN, HINT_SOCKET, HINT_QUICK, HINT_QUICK_TO_READ, HINT_POLLED, HINT_FILE };
-enum { HINTS = 1 << 16 };
-static uint8_t hints[HINTS];
-
-static uint8_t hint_of(int descriptor) {
-  return (unsigned)descriptor < HINTS ? __atomic_load_n(&hints[descriptor], __ATOMIC_RELAXED) : HINT_UNKNOWN;
-}
-static uint8_t set_hint(int descriptor, uint8_t hint) {
-  if ((unsigned)descriptor < HINTS) __atomic_store_n(&hints[descriptor], hint, __ATOMIC_RELAXED);
-  return hint;
-}
-
-// How many looks in a row have found nothing. Drivers poll for an answer when they have just asked.
-static uint8_t vain_looks[HINTS];
-
-bool interpose_expects_nothing(int descriptor) {
-  enum { ENOUGH = 4, ONE_LOOK_IN = 16 };
-  if ((unsigned)descriptor >= HINTS) return false;
-  uint8_t vain = __atomic_load_n(&vain_looks[descriptor], __ATOMIC_RELAXED);
-  if (vain < ENOUGH) return false;
-  // Now and then it is looked at all the same.
-  __atomic_store_n(&vain_looks[descriptor], vain + 1 < ENOUGH + ONE_LOOK_IN ? vain + 1 : ENOUGH - 1, __ATOMIC_RELAXED);
-  return true;
-}
-
-void interpose_note_look(int descriptor, bool found) {
-  if ((unsigned)descriptor >= HINTS) return;
-  uint8_t vain = __atomic_load_n(&vain_looks[descriptor], __ATOMIC_RELAXED);
-  if (found ? vain != 0 : vain < 255) __atomic_store_n(&vain_looks[descriptor], found ? 0 : vain + 1, __ATOMIC_RELAXED);
-}
-
-void interpose_forget(int descriptor) {
-  set_hint(descriptor, HINT_UNKNOWN);
-  interpose_note_look(descriptor, true);
-}
-
-void interpose_forget_all(void) {
-  for (int i = 0; i < HINTS; i++) {
-    if (hint_of(i) != HINT_UNKNOWN) set_hint(i, HINT_UNKNOWN);
-    interpose_note_look(i, true);
-  }
-}
-
-static uint8_t find_hint(int descriptor) {
-  struct stat status;
-  if (fstat(descriptor, &status) != 0) return HINT_UNKNOWN;
-  uint8_t hint = S_ISSOCK(status.st_mode)   ? HINT_SOCKET
-                 : S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode) ? HINT_FILE
-                                                                                                 : HINT_QUICK;
-  return set_hint(descriptor, hint);
-}
 
 COVER(STREAMS, ssize_t, readv, int descriptor, const struct iovec *vectors, int count);
 COVER(STREAMS, ssize_t, writev, int descriptor, const struct iovec *vectors, int count);
 
-static bool is_ready(int descriptor, bool for_writing) {
-  struct pollfd wanted = {.fd = descriptor, .events = for_writing ? POLLOUT : POLLIN};
-  return syscall(SYS_ppoll, &wanted, 1, &(struct timespec){0, 0}, NULL, 8) != 0;
+/// Writing less than this to an event descriptor is not looked at before: the counter has room for 2^64 - 2. Only who has
+/// written much more can have filled it.
+#define LARGE_COUNT (UINT64_C(1) << 20)
+static bool has_large_counts;
+
+static bool can_fill_event(const struct iovec *vector, int count) {
+  uint64_t value;
+  if (count != 1 || vector->iov_len < sizeof value) return true;
+  memcpy(&value, vector->iov_base, sizeof value);
+  if (value >= LARGE_COUNT) __atomic_store_n(&has_large_counts, true, __ATOMIC_RELAXED);
+  return __atomic_load_n(&has_large_counts, __ATOMIC_RELAXED);
+}
+
+static ssize_t try_socket(int descriptor, const struct iovec *vectors, int count, bool for_writing) {
+  struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = (size_t)count};
+  if (count == 1)
+    return for_writing ? system_send(descriptor, vectors->iov_base, vectors->iov_len, MSG_DONTWAIT)
+                       : system_receive(descriptor, vectors->iov_base, vectors->iov_len, MSG_DONTWAIT);
+  return system_call(for_writing ? SYS_sendmsg : SYS_recvmsg, descriptor, (long)&message, MSG_DONTWAIT, 0, 0, 0);
 }
 
 /// One try that does not wait. EAGAIN: it would have to.
 static ssize_t try_vectors(int descriptor, const struct iovec *vectors, int count, bool for_writing) {
-  uint8_t hint = hint_of(descriptor);
-  if (hint == HINT_UNKNOWN) hint = find_hint(descriptor);
-  if (hint == HINT_SOCKET) {
-    struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = (size_t)count};
+  descriptor_kind kind = interpose_kind(descriptor);
+  if (is_socket(kind)) {
     // 0 bytes: read answers at once, where receiving would take a datagram.
     bool is_empty = count > IOV_MAX || vectors_size(vectors, count) == 0;
-    ssize_t done = is_empty ? (errno = ENOTSOCK, -1)
-                   : count == 1 && for_writing
-                       ? syscall(SYS_sendto, descriptor, vectors->iov_base, vectors->iov_len, MSG_DONTWAIT, NULL, 0)
-                   : count == 1
-                       ? syscall(SYS_recvfrom, descriptor, vectors->iov_base, vectors->iov_len, MSG_DONTWAIT, NULL, NULL)
-                   : for_writing ? syscall(SYS_sendmsg, descriptor, &message, MSG_DONTWAIT)
-                                 : syscall(SYS_recvmsg, descriptor, &message, MSG_DONTWAIT);
-    if (done >= 0 || errno != ENOTSOCK) return done;
-    hint = is_empty ? HINT_QUICK : find_hint(descriptor);
+    ssize_t done = is_empty ? -1 : try_socket(descriptor, vectors, count, for_writing);
+    if (!is_empty && (done >= 0 || errno != ENOTSOCK)) return done;
+    kind = is_empty ? KIND_QUICK : interpose_find_kind(descriptor);
   }
-  if (hint == HINT_QUICK || (hint == HINT_QUICK_TO_READ && !for_writing)) {
-    ssize_t done = syscall(for_writing ? SYS_pwritev2 : SYS_preadv2, descriptor, vectors, count, -1L, -1L, WITHOUT_WAITING);
-    if (done >= 0 || errno != EOPNOTSUPP) return done;
-    hint = set_hint(descriptor, for_writing ? HINT_QUICK_TO_READ : HINT_POLLED);
+  if (kind == KIND_QUICK || (!for_writing && (kind == KIND_QUICK_TO_READ || kind == KIND_EVENT))) {
+    ssize_t done = for_writing ? system_writev(descriptor, vectors, count, WITHOUT_WAITING)
+                               : system_readv(descriptor, vectors, count, -1, WITHOUT_WAITING);
+    if (LIKELY(done >= 0) || errno != EOPNOTSUPP) return done;
+    kind = interpose_set_kind(descriptor, for_writing ? KIND_QUICK_TO_READ : KIND_POLLED);
   }
-  // Terminals, event descriptors, devices. Another reader of the same one may be quicker, and this call then block.
-  if ((hint == HINT_POLLED || hint == HINT_QUICK_TO_READ) && !is_ready(descriptor, for_writing)) {
-    errno = EAGAIN;
-    return -1;
-  }
+  if (kind == KIND_EVENT && !can_fill_event(vectors, count))
+    return system_call(SYS_write, descriptor, (long)vectors->iov_base, (long)vectors->iov_len, 0, 0, 0);
+  // Terminals, devices, full event descriptors. Another reader of the same one may be quicker, and this call then block.
+  bool is_polled = kind == KIND_POLLED || kind == KIND_QUICK_TO_READ || kind == KIND_EVENT;
+  if (is_polled && !system_is_ready(descriptor, for_writing)) return errno = EAGAIN, -1;
   return for_writing ? NEXT(writev)(descriptor, vectors, count) : NEXT(readv)(descriptor, vectors, count);
 }
 
-/// The same with one buffer, which is cheaper for a socket.
-static inline ssize_t try_buffer(int descriptor, void *buffer, size_t size, bool for_writing) {
-  if (LIKELY(hint_of(descriptor) == HINT_SOCKET && size > 0)) {
-    ssize_t done = for_writing ? syscall(SYS_sendto, descriptor, buffer, size, MSG_DONTWAIT, NULL, 0)
-                               : syscall(SYS_recvfrom, descriptor, buffer, size, MSG_DONTWAIT, NULL, NULL);
-    if (LIKELY(done >= 0) || errno != ENOTSOCK) return done;
-    find_hint(descriptor);
-  }
+/// The same with one buffer, which is cheaper. In one function with the call: to return costs most after a system call.
+static inline __attribute__((always_inline)) ssize_t try_buffer(
+    int descriptor, void *buffer, size_t size, bool for_writing) {
+  descriptor_kind kind = interpose_kind(descriptor);
   struct iovec vector = {buffer, size};
+  if (is_socket(kind) && size > 0) {
+    ssize_t done = for_writing ? system_send(descriptor, buffer, size, MSG_DONTWAIT)
+                               : system_receive(descriptor, buffer, size, MSG_DONTWAIT);
+    if (LIKELY(done >= 0) || errno != ENOTSOCK) return done;
+    interpose_find_kind(descriptor);
+  } else if (kind == KIND_QUICK) {
+    ssize_t done = for_writing ? system_writev(descriptor, &vector, 1, WITHOUT_WAITING)
+                               : system_readv(descriptor, &vector, 1, -1, WITHOUT_WAITING);
+    if (LIKELY(done >= 0) || errno != EOPNOTSUPP) return done;
+  }
   return try_vectors(descriptor, &vector, 1, for_writing);
 }
 
 /// A blocking descriptor takes all of it before the call returns, unless it fails or is interrupted. `done` is written.
 static ssize_t write_rest(const void *stack, int descriptor, const struct iovec *vectors, int count, size_t done) {
-  uint8_t hint = hint_of(descriptor);
-  if ((hint != HINT_SOCKET && hint != HINT_QUICK) || interpose_is_nonblocking(descriptor)) return (ssize_t)done;
+  descriptor_kind kind = interpose_kind(descriptor);
+  if ((!is_socket(kind) && kind != KIND_QUICK) || interpose_is_nonblocking(descriptor)) return (ssize_t)done;
   size_t size = vectors_size(vectors, count);
   struct iovec single, *rest = count == 1 ? &single : malloc((size_t)count * sizeof *rest);
   if (!rest) return (ssize_t)done;
@@ -144,19 +101,26 @@ static ssize_t write_rest(const void *stack, int descriptor, const struct iovec 
 COVER(STREAMS | SWIFTLET_FAMILY_FILES, ssize_t, read, int descriptor, void *buffer, size_t size) {
   const void *stack = interpose_gate(STREAMS | SWIFTLET_FAMILY_FILES);
   if (!stack) return NEXT(read)(descriptor, buffer, size);
-  uint8_t hint = hint_of(descriptor);
-  if (hint == HINT_UNKNOWN) hint = find_hint(descriptor);
-  if (hint == HINT_FILE) {
-    // Of whatever kind it is: all of it, or the end.
+  descriptor_kind kind = interpose_kind(descriptor);
+  if (kind == KIND_UNKNOWN) return NEXT(read)(descriptor, buffer, size);
+  if (kind == KIND_FILE) {
+    // Of whatever kind it is: all of it, or the end, which a second look at the rest shows.
     struct iovec vector = {buffer, size};
-    ssize_t count = syscall(SYS_preadv2, descriptor, &vector, 1, -1L, -1L, WITHOUT_WAITING);
+    ssize_t count = system_readv(descriptor, &vector, 1, -1, WITHOUT_WAITING);
     if (LIKELY(count == (ssize_t)size || count == 0)) return count;
-    if (find_hint(descriptor) == HINT_FILE) {
-      size_t done = count > 0 ? (size_t)count : 0;
-      ssize_t more = interpose_read_file(stack, descriptor, (char *)buffer + done, size - done, -1);
+    size_t done = count > 0 ? (size_t)count : 0;
+    vector = (struct iovec){(char *)buffer + done, size - done};
+    ssize_t rest = done > 0 ? system_readv(descriptor, &vector, 1, -1, WITHOUT_WAITING) : -1;
+    if (rest == 0) return count;
+    if (rest > 0) {
+      done += (size_t)rest;
+      vector = (struct iovec){(char *)buffer + done, size - done};
+    }
+    if (interpose_find_kind(descriptor) == KIND_FILE) {
+      ssize_t more = interpose_read_file(stack, descriptor, vector.iov_base, vector.iov_len, -1);
       return more < 0 && done > 0 ? (ssize_t)done : more + (ssize_t)done;
     }
-    if (count > 0) return count;
+    if (done > 0) return (ssize_t)done;
   }
   if (!(swiftlet_interpose_families() & STREAMS)) return NEXT(read)(descriptor, buffer, size);
   return COOPERATE(
@@ -166,7 +130,8 @@ COVER(STREAMS | SWIFTLET_FAMILY_FILES, ssize_t, read, int descriptor, void *buff
 
 COVER(STREAMS, ssize_t, write, int descriptor, const void *buffer, size_t size) {
   const void *stack = interpose_gate(STREAMS);
-  if (!stack || hint_of(descriptor) == HINT_FILE) return NEXT(write)(descriptor, buffer, size);
+  descriptor_kind kind = stack ? interpose_kind(descriptor) : KIND_UNKNOWN;
+  if (kind == KIND_UNKNOWN || kind == KIND_FILE) return NEXT(write)(descriptor, buffer, size);
   ssize_t done = COOPERATE(
       ssize_t, stack, descriptor, true, try_buffer(descriptor, (void *)buffer, size, true),
       NEXT(write)(descriptor, buffer, size));
@@ -225,4 +190,12 @@ COVER(STREAMS, ssize_t, __read_chk, int descriptor, void *buffer, size_t size, s
   // A buffer that is too small is the program's end: libc's own function says so.
   if (size > room || !interpose_gate(STREAMS)) return NEXT(__read_chk)(descriptor, buffer, size, room);
   return read(descriptor, buffer, size);
+}
+COVER(STREAMS, int, eventfd_read, int descriptor, eventfd_t *value) {
+  if (!interpose_gate(STREAMS)) return NEXT(eventfd_read)(descriptor, value);
+  return read(descriptor, value, sizeof *value) == sizeof *value ? 0 : -1;
+}
+COVER(STREAMS, int, eventfd_write, int descriptor, eventfd_t value) {
+  if (!interpose_gate(STREAMS)) return NEXT(eventfd_write)(descriptor, value);
+  return write(descriptor, &value, sizeof value) == sizeof value ? 0 : -1;
 }

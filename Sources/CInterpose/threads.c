@@ -113,7 +113,8 @@ COVER(THREADS, int, pthread_mutex_trylock, pthread_mutex_t *mutex) {
 }
 
 int pthread_mutex_lock(pthread_mutex_t *mutex) {
-  if (LIKELY(!is_wanted())) return NEXT(pthread_mutex_lock)(mutex);
+  // Who is no stack of a loop waits for other threads only.
+  if (LIKELY(!interpose_gate(THREADS))) return NEXT(pthread_mutex_lock)(mutex);
   // Of the kind that checks for errors, the holding thread is told so.
   if ((mutex->__data.__kind & 3) == PTHREAD_MUTEX_ERRORCHECK) return NEXT(pthread_mutex_lock)(mutex);
   int result = pthread_mutex_trylock(mutex);

@@ -27,9 +27,7 @@ static struct bucket *bucket_of(uint64_t key) {
   return &buckets[(key ^ key >> 8 ^ key >> 17) % BUCKETS];
 }
 
-const void *swiftlet_foreign_stack(void) {
-  swiftlet_thread *thread = swiftlet_this_thread;
-  if (!thread || !thread->core) return NULL;
+static __attribute__((noinline)) const void *stack_of(swiftlet_thread *thread) {
   swiftlet_context *context = thread->current;
   // The thread's own stack and the scheduler's wait for all others; and within a wait that has begun, there is no other.
   if (context->kind == SWIFTLET_KIND_ROOT || context->kind == SWIFTLET_KIND_SCHEDULER || context->wait_id) return NULL;
@@ -40,6 +38,12 @@ const void *swiftlet_foreign_stack(void) {
   const char *here = __builtin_frame_address(0);
   if (here < context->low || here >= context->low + context->size) return NULL;
   return context->low + context->size;
+}
+
+// Each covered call of each thread asks: one look for those without a loop.
+const void *swiftlet_foreign_stack(void) {
+  swiftlet_thread *thread = swiftlet_this_thread;
+  return thread && thread->core ? stack_of(thread) : NULL;
 }
 
 const void *swiftlet_foreign_context(void) {

@@ -50,7 +50,7 @@ public struct PatchReport: Sendable, Hashable, CustomStringConvertible {
         "system calls made directly, by syscall(2), by libraries with an assembly of their own, or through io_uring",
         "programs and libraries that are linked statically with libc",
         "what libc calls inside itself: stdio (fread, fgets, printf to a full pipe), system, pclose, getpwnam, res_query, syslog",
-        "what waits by futex(2) directly: Swift's Mutex, DispatchSemaphore, std::atomic::wait",
+        "what waits by futex(2) directly: Swift's Mutex, std::atomic::wait",
         "pthread_rwlock, pthread_barrier, pthread_spin_lock, pthread_once, the initializer of a global",
         "opening a FIFO or a terminal line that waits for its other end",
         "message queues (mq_receive, msgrcv), System V semaphores (semop), sigwait and its kin",

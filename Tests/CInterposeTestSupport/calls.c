@@ -54,6 +54,8 @@ int call_alias_close(int descriptor) { return __close(descriptor); }
 
 int call_eventfd(void) { return eventfd(0, 0); }
 ssize_t call_splice(int from, int to, size_t size) { return splice(from, NULL, to, NULL, size, 0); }
+int call_close_range(int number) { return close_range((unsigned)number, (unsigned)number, 0); }
+int call_dup3(int descriptor, int number) { return dup3(descriptor, number, 0); }
 int call_accept4(int listener, int flags) { return accept4(listener, NULL, NULL, flags); }
 int call_ppoll(struct pollfd *wanted, nfds_t count, const struct timespec *limit, const sigset_t *mask) {
   return ppoll(wanted, count, limit, mask);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
@@ -80,6 +81,8 @@ static void feed(const void *descriptor) {
   if (write(*(const int *)descriptor, "x", 1) != 1) abort();
 }
 
+static void count_up(const void *descriptor) { eventfd_write(*(const int *)descriptor, 3); }
+
 static int make_file(const char *content) {
   char path[] = "/tmp/swiftlet-test-XXXXXX";
   int file = mkstemp(path);
@@ -115,6 +118,19 @@ void tell_streams_and_sockets(answers *answers) {
   TELL(pwritev64v2(ends[1], &vector, 1, -1, 0));
   TELL(pwritev2(ends[1], &vector, 1, 5, 0));
   TELL(preadv2(ends[1], &vector, 1, -1, 0));
+  int event = eventfd(0, 0);
+  uint64_t value = 0, five = 5;
+  start_helper(&helper, count_up, &event, 1);
+  TELL(eventfd_read(event, &value));
+  end_helper(&helper);
+  TELL(value);
+  TELL(eventfd_write(event, 7));
+  TELL(write(event, &five, sizeof five));
+  TELL(eventfd_read(event, &value));
+  TELL(value);
+  TELL(eventfd_write(event, UINT64_MAX));
+  TELL(eventfd_read(ends[1], &value));
+  close(event);
   int file = make_file("content");
   off_t place = 3;
   TELL(sendfile64(pair[1], file, &place, 100));
@@ -190,6 +206,15 @@ void tell_closing(answers *answers, bool exits) {
   FILE *file = fdopen(ends[1], "w");
   TELL(fclose(file));
   TELL(fcntl(ends[1], F_GETFL));
+  file = popen("exit 5", "r");
+  number = fileno(file);
+  TELL(WEXITSTATUS(pclose(file)));
+  TELL(fcntl(number, F_GETFL));
+  file = fdopen(dup(ends[0]), "r");
+  number = fileno(file);
+  TELL(freopen("/dev/null", "r", file) == file);
+  TELL(freopen64("/nowhere/file", "r", file) == NULL);
+  TELL(fcntl(number, F_GETFL));
   DIR *folder = opendir("/");
   TELL(closedir(folder));
   close(ends[0]);

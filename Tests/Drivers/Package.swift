@@ -31,6 +31,7 @@ let package = Package(
                 "CPostgres", "CRedis", "CCurl", .product(name: "SwiftletHTTP", package: "swiftlet"),
             ],
             swiftSettings: settings),
+        .executableTarget(name: "LockExperiment", dependencies: swiftlet, swiftSettings: settings),
         .executableTarget(name: "FiberHost", dependencies: swiftlet, swiftSettings: settings),
         .testTarget(
             name: "DriverTests",

@@ -177,5 +177,47 @@ extension InterposeTests {
             }
             withExtendedLifetime(ends) { closeAll(reading, writing) }
         }
+
+        @Test func callsBeforeStartUpAreLibcs() {
+            #expect(what_failed_before_start_up().map { String(cString: $0) } == nil)
+        }
+
+        /// In a child, whose loop has a fiber that must not go on while the handlers of `exit` run.
+        @Test(.disabled(if: Sanitizer.isAny, "an exit under a sanitizer looks at other processes' memory"))
+        func callsDuringExitBlock() async throws {
+            let ends = UnsafeMutablePointer<CInt>.allocate(capacity: 2)
+            defer { ends.deallocate() }
+            #expect(pipe(ends) == 0)
+            nonisolated(unsafe) let argument = ends
+            try await Runner.fiber.run {
+                let child = run_in_child(
+                    { argument in
+                        nonisolated(unsafe) let ends = argument!.assumingMemoryBound(to: CInt.self)
+                        nonisolated(unsafe) let progress = UnsafeMutablePointer<CInt>.allocate(capacity: 1)
+                        progress.pointee = 0
+                        // What the test's process has buffered is not this one's to write.
+                        dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO)
+                        do {
+                            try EventLoop.run(takesOver: false) {
+                                _ = try spawnAndPark {
+                                    while true {
+                                        usleep(1000)
+                                        progress.pointee += 1
+                                    }
+                                }
+                                usleep(5000)
+                                exit_with_calls(ends[0], progress)
+                            }
+                        } catch {}
+                        return 99
+                    }, argument)
+                usleep(30_000)
+                #expect(write(argument[1], "p", 1) == 1)
+                var status: CInt = 0
+                #expect(waitpid(child, &status, 0) == child)
+                #expect(status == 42 << 8, "\(status >> 8)")
+            }
+            closeAll(ends[0], ends[1])
+        }
     }
 }

@@ -2,6 +2,7 @@ import CInterposeTestSupport
 import Glibc
 import Swiftlet
 import SwiftletInterpose
+import Synchronization
 import TestSupport
 import Testing
 
@@ -98,6 +99,28 @@ extension InterposeTests {
             let address = "\(UnsafeRawPointer(first))".drop { $0 == "0" || $0 == "x" }
             #expect(ReportLog.reports(containing: String(address)).count == 1)
             free_mutex(first)
+        }
+
+        private final class Guarded: Sendable {
+            let mutex = Mutex(0)
+        }
+
+        /// Swift's own lock waits in the kernel, which knows that this thread has it: no hang, but an end with a reason.
+        @Test func aSwiftMutexHeldAcrossAParkEndsTheProgram() async throws {
+            let result = try await #require(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+                _ = report
+                signal(SIGILL, SIG_DFL)  // no backtrace, which takes long
+                signal(SIGTRAP, SIG_DFL)
+                let guarded = Guarded()
+                try await onLoop {
+                    let fibers = (0..<2).map { _ in
+                        spawn { guarded.mutex.withLock { _ in _ = usleep(20_000) } }
+                    }
+                    try joinAll(fibers, rethrowing: true)
+                }
+            }
+            let text = String(decoding: result.standardErrorContent, as: UTF8.self)
+            #expect(text.contains("Recursive call to lock Mutex"))
         }
 
         @Test func threadsThatHammerTheSameCallsNoticeNothing() async throws {

@@ -64,6 +64,38 @@ extension InterposeTests {
             close(writing)
         }
 
+        /// Whatever gives up a number wakes who waits for it.
+        @Test(arguments: ["pclose", "freopen", "fclose", "closefrom", "close_range", "dup3"])
+        func eachWayOfClosingWakes(_ way: String) async throws {
+            let (reading, writing) = makePipe()
+            // At the end of what is open, where closefrom hits nobody else.
+            let number = fcntl(reading, F_DUPFD, 900)
+            let child = way == "pclose" ? popen("sleep 0.05", "r") : nil
+            nonisolated(unsafe) let file = way == "pclose" ? child : fdopen(number, "r")
+            let waited = way == "pclose" ? fileno(file) : number
+            try await onLoop {
+                let reader = try spawnAndPark {
+                    var byte: UInt8 = 0
+                    return outcome(read(waited, &byte, 1))
+                }
+                switch way {
+                case "pclose": pclose(file)
+                case "freopen": _ = freopen("/dev/null", "r", file)
+                case "fclose": fclose(file)
+                case "closefrom": closefrom(number)
+                case "close_range": call_close_range(number)
+                default: call_dup3(writing, number)
+                }
+                #expect(try reader.get() == "-1 \(EBADF)")
+            }
+            switch way {
+            case "freopen": fclose(file)
+            case "dup3": close(number)
+            default: break
+            }
+            closeAll(reading, writing)
+        }
+
         // Case 26.
         @Test(arguments: Runner.allCases)
         func twoReadersOfOneSocketAreServedInOrder(_ runner: Runner) async throws {

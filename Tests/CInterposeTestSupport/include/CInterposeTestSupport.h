@@ -26,6 +26,8 @@ int call_alias_close(int descriptor);
 // What Swift's module of Glibc does not offer.
 int call_eventfd(void);
 ssize_t call_splice(int from, int to, size_t size);
+int call_close_range(int number);
+int call_dup3(int descriptor, int number);
 int call_accept4(int listener, int flags);
 int call_ppoll(struct pollfd *wanted, nfds_t count, const struct timespec *limit, const sigset_t *mask);
 /// An epoll descriptor that looks whether another one can be read, and calls it by a number.
@@ -65,6 +67,12 @@ int counted_forks(void);
 /// Closes all but the three standard ones.
 void close_everything(void);
 
+/// Covered calls were made before any constructor had run: the name of the first that went wrong, or NULL.
+const char *what_failed_before_start_up(void);
+/// Ends the process, with a handler of `atexit` that makes covered calls and waits for a byte from the parent: with 42 if they do
+/// what they should, and if the counter stays as it is meanwhile.
+void exit_with_calls(int reading, const int *other_progress);
+
 /// What a piece of C code has been answered: a line a call.
 typedef struct {
   char text[8192];
@@ -95,8 +103,8 @@ void free_mutex(void *mutex);
 /// Calls that need not wait, to be measured.
 size_t measured_count(void);
 const char *measured_name(size_t index);
-/// Nanoseconds that such a call takes, made by its name or directly to libc: a low one of so many.
-double measure(size_t index, bool directly, int rounds);
+/// Nanoseconds of one call, with what makes it ready, by its covered name and by libc's own function.
+void measure(size_t index, int repetitions, double *named, double *direct);
 
 /// Threads that use the same calls until told to stop. Answers how many round trips failed.
 void *start_hammering(int threads);
