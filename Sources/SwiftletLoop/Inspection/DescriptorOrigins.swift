@@ -13,11 +13,15 @@ package enum DescriptorOrigins {
     }
 
     /// From now on, each new one is noted.
-    package static func begin() { isOn.store(true, ordering: .relaxed) }
+    package static func begin() {
+        TaskLayout.find()
+        isOn.store(true, ordering: .relaxed)
+    }
 
     package static func end() {
         isOn.store(false, ordering: .relaxed)
         origins.withLock { $0 = [:] }
+        for loop in EventLoop.all { loop.suspendedTasks.forgetAll() }
     }
 
     /// The backtraces of those that are open.
