@@ -13,10 +13,7 @@ package enum DescriptorOrigins {
     }
 
     /// From now on, each new one is noted.
-    package static func begin() {
-        TaskLayout.find()
-        isOn.store(true, ordering: .relaxed)
-    }
+    package static func begin() { isOn.store(true, ordering: .relaxed) }
 
     package static func end() {
         isOn.store(false, ordering: .relaxed)

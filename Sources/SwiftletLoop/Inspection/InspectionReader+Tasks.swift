@@ -8,7 +8,9 @@ extension InspectionReader {
     /// Tasks that have run on the loop and are suspended otherwise, or stand in its ready queue again. Not those that have not
     /// begun, and none that has not run since the inspection began.
     mutating func readSuspended(_ index: Int) {
-        guard wantsTasks, let layout = TaskLayout.found else { return }
+        guard wantsTasks else { return }
+        TaskLayout.find()
+        guard let layout = TaskLayout.found else { return }
         let noted = loops[index].suspendedTasks.all
         var resumptions: [(place: Int, frames: [UInt], context: UInt)] = []
         for task in layout.alive(noted) where places[task] == nil {

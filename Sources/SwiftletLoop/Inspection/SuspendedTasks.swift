@@ -53,10 +53,10 @@ final class SuspendedTasks: Sendable {
     @inline(never)
     private func sweep() {
         let entries = all
-        guard let layout = TaskLayout.found else { return forgetAll() }
-        let alive = layout.alive(entries)
+        // Not found out before the first look.
+        let alive = TaskLayout.found?.alive(entries)
         state.withLock { state in
-            state.entries = entries.filter { alive.contains($0.key) }
+            if let alive { state.entries = entries.filter { alive.contains($0.key) } }
             state.limit = max(1024, state.entries.count * 2)
         }
     }

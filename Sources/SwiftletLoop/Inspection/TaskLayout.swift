@@ -59,7 +59,8 @@ struct TaskLayout: Sendable {
 
     // MARK: Finding out
 
-    /// Once, on a thread that is no loop's.
+    /// Once, on a thread that runs neither loops nor tasks: jobs are run right here, which would end what the runtime knows of the
+    /// current task.
     static func find() {
         kept.withLock { kept in
             if kept == nil { kept = .some(look()) }

@@ -110,10 +110,14 @@ extension EventLoop {
     private func othersBringWork() -> Bool {
         let looks = 20
         var quiet = 0
+        // What was sent to Swift's pool has begun when these have run, which are behind it, a queue for each priority.
+        let priorities: [TaskPriority] = [.background, .utility, .medium, .userInitiated]
+        let unfinished = Locked(priorities.count)
+        for priority in priorities { Task.detached(priority: priority) { unfinished.withLock { $0 -= 1 } } }
         while quiet < looks {
             waitForOthers(timeout: 1_000_000_000 / Int64(looks))
             if unsafe swiftlet_ring_count(&core.pointee.ready) > 0 { return true }
-            quiet = swiftlet_other_threads_work() ? 0 : quiet + 1
+            quiet = unfinished.withLock { $0 } > 0 || swiftlet_other_threads_work() ? 0 : quiet + 1
         }
         return false
     }
