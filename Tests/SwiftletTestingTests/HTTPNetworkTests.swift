@@ -55,7 +55,7 @@ import Testing
                         do {
                             return try client.get("http://server/").text
                         } catch let error as HTTPClientError {
-                            return error.timeout == .connect ? "timed out" : "\(error)"
+                            return error.isTimeout ? "timed out" : "\(error)"
                         }
                     }
                 }
