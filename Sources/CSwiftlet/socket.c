@@ -54,10 +54,10 @@ int swiftlet_socket_make_pair(int *first, int *second) {
 
 int swiftlet_socket_connect(int descriptor, const void *address, int length) {
   long allowed = swiftlet_socket_ask(SWIFTLET_CALL_CONNECT, descriptor, 0);
-  if (allowed < 0) return (int)allowed;
+  if (allowed < 0 && allowed != -EINTR) return (int)allowed;
   if (connect(descriptor, address, (socklen_t)length) == 0) return 0;
   // connect(2): an interrupted one goes on in the background, and calling it again would be an error.
-  return errno == EINTR ? -EINPROGRESS : -errno;
+  return errno == EINTR || (allowed == -EINTR && errno == EINPROGRESS) ? -EINPROGRESS : -errno;
 }
 
 int swiftlet_socket_outcome(int descriptor) {
@@ -79,6 +79,7 @@ int swiftlet_socket_listen(int descriptor, const void *address, int length, int 
 int swiftlet_socket_accept(int descriptor, void *address, int *length) {
   for (;;) {
     long allowed = swiftlet_socket_ask(SWIFTLET_CALL_ACCEPT, descriptor, 0);
+    if (allowed == -EINTR) continue;
     if (allowed < 0) return (int)allowed;
     socklen_t size = (socklen_t)*length;
     int accepted = accept4(descriptor, address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);

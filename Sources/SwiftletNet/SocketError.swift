@@ -43,7 +43,7 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
     public let peer: String
     public let reason: Reason
 
-    init(_ operation: Operation, _ peer: String, _ reason: Reason) {
+    package init(_ operation: Operation, _ peer: String, _ reason: Reason) {
         self.operation = operation
         self.peer = peer
         self.reason = reason

@@ -25,6 +25,11 @@ typedef long (*swiftlet_socket_fault)(int call, int descriptor, long size);
 extern _Atomic(swiftlet_socket_fault) swiftlet_socket_fault_hook;
 void swiftlet_socket_set_fault(swiftlet_socket_fault hook);
 
+/// A refusal or a short count need not have come from the kernel: then it will not tell of a change to ready.
+static inline bool swiftlet_socket_may_lie(void) {
+  return __builtin_expect(atomic_load_explicit(&swiftlet_socket_fault_hook, memory_order_relaxed) != NULL, 0);
+}
+
 static inline long swiftlet_socket_ask(int call, int descriptor, long size) {
   swiftlet_socket_fault hook = atomic_load_explicit(&swiftlet_socket_fault_hook, memory_order_relaxed);
   return __builtin_expect(hook != NULL, 0) ? hook(call, descriptor, size) : size;

@@ -95,6 +95,7 @@ public final class Descriptor: @unchecked Sendable {
         guard number >= 0 else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF) }
         if let loop = unsafe ownLoop {
             unsafe loop._withUnsafeGuaranteedRef { body(number, $0) }
+            if swiftlet_socket_may_lie() { _ = try unsafe loop.takeUnretainedValue().descriptors.watch(number) }
         } else if let current = EventLoop.currentIfAny {
             try move(to: current)
             body(number, current)

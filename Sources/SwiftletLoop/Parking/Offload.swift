@@ -159,7 +159,7 @@ func offload<Value: Sendable>(
 }
 
 /// A closure that finds the present task-local values bound, whatever thread it is called on, outside of tasks.
-func keepingTaskLocalValues<Value>(
+package func keepingTaskLocalValues<Value>(
     _ work: @escaping @Sendable () throws -> Value
 ) -> @Sendable () throws -> Value {
     guard let values = TaskLocalValues.current() else { return work }

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Swiftlet
+import SwiftletNet
 
 /// Makes connections: looks up the host, connects, asks a proxy for a tunnel, secures the stream.
 struct Connector {
@@ -69,6 +70,12 @@ struct Connector {
             let connection = try UnixConnection.connect(to: path, timeout: deadline?.remaining)
             notify(.connected(connection.remoteAddress))
             return connection
+        }
+        if let network = StreamNetwork.simulatedHost {
+            notify(.connecting)
+            let stream = try network.connect(to: host, port: port, until: deadline)
+            notify(.connected(stream.remoteAddress))
+            return stream
         }
         notify(.resolving(host: host))
         let addresses = try Resolver.addresses(of: host, port: port, until: deadline)

@@ -1,5 +1,6 @@
 public import Swiftlet
 import SwiftletCoroutines
+import SwiftletNet
 
 /// Answers HTTP requests: each connection in a fiber of its own, each request by the handler of its path.
 ///
@@ -24,7 +25,7 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
     /// One run, from `start` to the end of `stop`.
     private struct Running {
         let port: Int
-        let listeners: [TCPListener]
+        let listeners: [any StreamListener]
         let workers: [ServerWorker]
         let parts: [HTTPApplication.Part]
         let stopped: Waiter<Void>
@@ -66,10 +67,10 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
         let scheme = configuration.isSecure ? "https" : "http"
         let loops = try group?.loops ?? [EventLoop.current]
         var port = configuration.port
-        var listeners: [TCPListener] = []
+        var listeners: [any StreamListener] = []
         do {
             for _ in loops {
-                let listener = try TCPListener(
+                let listener = try StreamNetwork.listen(
                     host: configuration.host, port: port, backlog: configuration.backlog,
                     reusePort: configuration.reusePort || loops.count > 1)
                 port = listener.port
