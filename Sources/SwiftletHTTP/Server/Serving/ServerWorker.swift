@@ -35,7 +35,7 @@ final class ServerWorker: @unchecked Sendable {
     // MARK: Connections
 
     /// Accepts until the listener is closed.
-    func accept(from listener: TCPListener) throws {
+    func accept(from listener: ServerListener) throws {
         while true {
             if let limit = configuration.connectionLimit {
                 while connections.count >= limit, !isStopping { _ = try waitForEnd(until: nil) }
