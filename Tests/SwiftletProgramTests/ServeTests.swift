@@ -47,7 +47,7 @@ struct ServeTests {
         let path = "/tmp/swiftlet-serve-\(getpid()).socket"
         try await onThread {
             for signal in [SIGINT, SIGTERM] {
-                let program = try RunningProgram("swiftlet", ["serve", "--delay", "0s", "--unix", path, "--access-log"])
+                let program = try RunningProgram("swiftlet", ["serve", "--delay", "0s", "--unix", path])
                 #expect(try program.nextLine()?.text == "Running on unix:\(path) (Press CTRL+C to quit)")
                 #expect(try curl("--unix-socket", path, "http://localhost/").hasPrefix("Hello! 200 "))
                 program.signal(signal)
