@@ -62,7 +62,7 @@
             try await onLoop {
                 let goOn = Waiter<Void>()
                 let routes = { (server: HTTPServer) in
-                    server.compressResponses()
+                    server.compressResponses(codings: [.gzip])
                     server.get("/") { _ in
                         .stream(contentType: "text/plain") { (body: HTTPServerResponse.Writer) throws in
                             try body.write("first")
