@@ -48,7 +48,7 @@ struct ServeTests {
         try await onThread {
             for signal in [SIGINT, SIGTERM] {
                 let program = try RunningProgram("swiftlet", ["serve", "--delay", "0s", "--unix", path])
-                #expect(try program.nextLine()?.text == "Running on unix:\(path) (Press CTRL+C to quit)")
+                #expect(program.nextLine()?.text == "Running on unix:\(path) (Press CTRL+C to quit)")
                 #expect(try curl("--unix-socket", path, "http://localhost/").hasPrefix("Hello! 200 "))
                 program.signal(signal)
                 let ended = try program.finish()
