@@ -67,6 +67,14 @@ int swiftlet_socket_outcome(int descriptor) {
   return -outcome;
 }
 
+int swiftlet_socket_set_source(int descriptor, const void *address, int length) {
+  int yes = 1;
+  // ip(7): else each would take a port for itself alone, whomever it connects to, and there are some 28,000. What it cannot
+  // be set for is bound as ever.
+  setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
+  return bind(descriptor, address, (socklen_t)length) == 0 ? 0 : -errno;
+}
+
 int swiftlet_socket_listen(int descriptor, const void *address, int length, int backlog, bool reuse_port) {
   int yes = 1;
   // Without it a port stays taken for a minute after its server has ended (TIME_WAIT).

@@ -43,6 +43,22 @@ struct ServeTests {
     }
 
     @Test
+    func `At a Unix socket, whose file goes with the server`() async throws {
+        let path = "/tmp/swiftlet-serve-\(getpid()).socket"
+        try await onThread {
+            for signal in [SIGINT, SIGTERM] {
+                let program = try RunningProgram("swiftlet", ["serve", "--delay", "0s", "--unix", path])
+                #expect(program.nextLine()?.text == "Running on unix:\(path) (Press CTRL+C to quit)")
+                #expect(try curl("--unix-socket", path, "http://localhost/").hasPrefix("Hello! 200 "))
+                program.signal(signal)
+                let ended = try program.finish()
+                #expect(ended.exitCode == 128 + signal)
+                #expect(access(path, F_OK) != 0, "the file is left")
+            }
+        }
+    }
+
+    @Test
     func `A share of errors`() async throws {
         try await withServer("--delay", "0s", "--error-rate", "1") { url, _ throws in
             #expect(try curl("\(url)/").contains(" 500 "))

@@ -82,6 +82,8 @@ long swiftlet_datagram_send(int descriptor, const void *bytes, long size, const 
 int swiftlet_socket_connect(int descriptor, const void *address, int length);
 /// The outcome of a connect that went on in the background: 0 or the negative errno.
 int swiftlet_socket_outcome(int descriptor);
+/// Makes connections come from an address of this machine; the port is chosen when they are made.
+int swiftlet_socket_set_source(int descriptor, const void *address, int length);
 int swiftlet_socket_listen(int descriptor, const void *address, int length, int backlog, bool reuse_port);
 int swiftlet_socket_accept(int descriptor, void *address, int *length);
 int swiftlet_socket_local_address(int descriptor, void *address, int *length);

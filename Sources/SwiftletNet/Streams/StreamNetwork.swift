@@ -28,13 +28,14 @@ package protocol SimulatedStreamHost: Sendable {
 
 /// Waits for connections of any network.
 package protocol StreamListener: Sendable {
-    var port: Int { get }
+    /// With the port that was picked for port 0.
+    var localAddress: SocketAddress { get }
 
     /// - Throws: `SocketError`, with `closed` once the listener is closed; `CancellationError`.
     func acceptStream() throws -> any ByteStream
     func close()
 }
 
-extension SocketListener: StreamListener where Connection == TCPConnection {
+extension SocketListener: StreamListener {
     package func acceptStream() throws -> any ByteStream { try accept() }
 }

@@ -149,6 +149,8 @@ final class SimulatedListener: StreamListener, @unchecked Sendable {
         self.machine = machine
     }
 
+    var localAddress: SocketAddress { machine.address(port: port) }
+
     var hasRoom: Bool { waiting.count < backlog }
 
     func add(_ end: SimulatedEnd) {
