@@ -204,7 +204,9 @@ struct ExampleTests {
     /// C11: any number of tasks takes about the delay. None is refused: the listener's queue is long enough, and it is
     /// always being emptied.
     @Test(
-        arguments: [(handlers: [], count: 10), ([], 1000), (["--async"], 10), (["--async"], 1000), (["--async"], 10_000)])
+        arguments: [
+            (handlers: [], count: 10), ([], 1000), (["--async"], 10), (["--async"], 1000), (["--async"], 10_000),
+        ])
     func `As many requests as there are wait together`(handlers: [String], count: Int) async throws {
         let (delay, perRequest) = (1.0, 0.003)
         let server = try RunningProgram("SwiftletExamples", ["e18", "0", "\(delay)"] + handlers)
