@@ -57,9 +57,11 @@ struct Dump: ParsableCommand {
 
     private static func describe(_ coroutine: Snapshot.Coroutine, in snapshot: Snapshot) -> String {
         var text = "\(snapshot.label(coroutine)) \(Wording.printable(coroutine.what))\(Snapshot.place(coroutine)): "
-        text +=
-            coroutine.state == "waiting" || !coroutine.wait.isEmpty
-            ? "waits for \(Wording.printable(coroutine.wait))" : "is \(coroutine.state)"
+        if coroutine.state == "waiting" {
+            text += "waits for \(Wording.printable(coroutine.wait))"
+        } else {
+            text += "is \(coroutine.state)\(coroutine.wait.isEmpty ? "" : " at \(coroutine.wait)")"
+        }
         if let age = coroutine.waitAge { text += ", since \(Wording.age(age, isOlder: coroutine.waitIsOlder))" }
         if let deadline = coroutine.deadline { text += ", at most \(Wording.time(deadline)) more" }
         if let age = coroutine.age { text += "; age \(Wording.age(age, isOlder: coroutine.isOlder))" }

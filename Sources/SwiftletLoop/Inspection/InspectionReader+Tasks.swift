@@ -63,7 +63,7 @@ extension InspectionReader {
     /// Where suspended tasks will go on, and who awaits that: the chain of their contexts, as the runtime's ABI has it.
     mutating func readResumptions(_ tasks: inout [(place: Int, frames: [UInt], context: UInt)]) {
         // Of a task: the function that goes on, and its context. Of a context: whose callee it is, and where that goes on.
-        let ofTask: UInt = 48
+        let ofTask: UInt = 56
         var open = Array(tasks.indices)
         for round in 0..<Self.frameLimit where !open.isEmpty {
             batch.clear()
