@@ -1,5 +1,5 @@
 # What a user runs: run, test, install. What a contributor runs besides: bench, lint, docs, drivers, bridges, nats; long: asan, tsan, fuzz,
-# faults, interop, storm, soak, pool-soak, nats-soak, aarch64.
+# faults, schedules, interop, storm, soak, pool-soak, nats-soak, aarch64.
 PREFIX ?= /usr/local
 SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletAsyncIOTests SwiftletTestingTests \
   SwiftletNetTests SwiftletHTTPTests SwiftletInterposeTests SwiftletPoolTests SwiftletNATSTests SwiftletInspectTests SwiftletProgramTests
@@ -8,16 +8,18 @@ SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletA
 SANITIZED := $(filter-out SwiftletProgramTests,$(SUITES))
 STATIC := -c release -Xswiftc -static-stdlib --scratch-path .build/static
 
-.PHONY: run test bench lint docs asan tsan storm soak pool-soak drivers aarch64 fuzz faults interop bridges nats nats-soak install tools clean
+.PHONY: run test bench lint docs asan tsan storm soak pool-soak drivers aarch64 fuzz faults schedules interop bridges nats nats-soak install tools clean
 
 run: tools  ## the tutorial's experiment: 100 requests to a server that takes 3 s
 	swift build -c release --product swiftlet
 	.build/release/swiftlet compare
 
-# One process a suite: each sees only its own reports, descriptors and memory.
+# One process a suite: each sees only its own reports, descriptors and memory. The programs' tests measure by the clock: one at a time.
 test: tools  ## everything
 	swift build --build-tests
-	@set -e; for suite in $(SUITES); do echo "== $$suite"; swift test --skip-build --filter "$$suite\."; done
+	@set -e; for suite in $(SUITES); do echo "== $$suite"; \
+	  [ $$suite = SwiftletProgramTests ] && order=--no-parallel || order=; \
+	  swift test --skip-build $$order --filter "$$suite\."; done
 
 bench: ## our workloads beside the peers that run on this machine
 	Benchmarks/run
@@ -54,6 +56,10 @@ fuzz: tools ## libFuzzer on every parser, ten minutes each; FUZZ_SECONDS sets ho
 faults: tools ## a hundred thousand random faults of a peer against the HTTP client, and against the server
 	SWIFTLET_FAULTS=100000 swift test --filter 'SwiftletHTTPTests\..*FaultTests'
 
+schedules: tools ## long: each primitive in a million orders of its turns; SWIFTLET_SCHEDULES sets how many
+	swift build -c release --product ScheduleProgram
+	.build/release/ScheduleProgram
+
 interop: tools ## long: other implementations; Python 3 with requests, aiohttp, websockets, httptools, Flask; wrk, slowhttptest, curl
 	Tests/Interop/install-client-peers
 	swift test --filter PeerTests
@@ -62,6 +68,7 @@ interop: tools ## long: other implementations; Python 3 with requests, aiohttp, 
 	Tests/Interop/slow-clients .build/release/swiftlet
 	Tests/Interop/tls .build/release/swiftlet
 	swift build -c release --product WebSocketProgram
+	Tests/Interop/websocket_peers --program .build/release/WebSocketProgram
 	swift build -c release --product ParserProgram
 	Tests/Interop/autobahn
 	Tests/Interop/llhttp --program .build/release/ParserProgram --count 500000

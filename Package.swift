@@ -124,7 +124,7 @@ let package = Package(
             swiftSettings: settings),
         // Simulated loops for tests; it needs Swift Testing, so nothing else depends on it.
         .target(
-            name: "SwiftletTesting", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
+            name: "SwiftletTesting", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop", "SwiftletNet"],
             swiftSettings: settings),
         .target(
             name: "SwiftletInspect", dependencies: ["CSwiftlet", "SwiftletCoroutines", "SwiftletLoop"],
@@ -172,6 +172,13 @@ let package = Package(
         .executableTarget(
             name: "ParserProgram", dependencies: ["FuzzTargets", "SwiftletHTTP", httpTypes],
             path: "Tests/ParserProgram", swiftSettings: settings),
+        // Programs on one primitive each, for any order of their turns; and what goes through a million of them.
+        .target(
+            name: "SchedulePrograms", dependencies: ["SwiftletCoroutines", "SwiftletLoop"],
+            path: "Tests/SchedulePrograms", swiftSettings: settings),
+        .executableTarget(
+            name: "ScheduleProgram", dependencies: ["SchedulePrograms", "SwiftletTesting"],
+            path: "Tests/ScheduleProgram", swiftSettings: settings),
         // Processes with something to see in them.
         .executableTarget(
             name: "InspectProgram", dependencies: ["Swiftlet", "SwiftletHTTP", "SwiftletInspect"],
@@ -192,7 +199,11 @@ let package = Package(
         .testTarget(
             name: "SwiftletModelTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "SwiftletTestingTests", dependencies: ["CSwiftlet", "Swiftlet", "SwiftletTesting", "TestSupport"],
+            name: "SwiftletTestingTests",
+            dependencies: [
+                "CSwiftlet", "SchedulePrograms", "Swiftlet", "SwiftletHTTP", "SwiftletTesting", "TestSupport",
+                httpTypes,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "SwiftletAsyncIOTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"],

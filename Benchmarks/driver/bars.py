@@ -39,6 +39,7 @@ BARS = (
     Bar("pool_map", "swiftlet-single", 0.05, "aiomultiprocess"),
     Bar("pool_compute", "swiftlet", 0.526),
     Bar("pool_bytes", "swiftlet", 1.0),
+    Bar("pool_start", "swiftlet", 50),
     Bar("lock", "swiftlet-lock", 15),
     Bar("lock", "swiftlet-semaphore", 15),
     *both("sleepers", 1.0, "tokio", 100_000),

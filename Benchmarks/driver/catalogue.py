@@ -140,6 +140,9 @@ WORKLOADS = {workload.name: workload for workload in (
     Workload("pool_bytes", "a gigabyte in buffers of 16 MB to two worker processes", "alone", (
         ours("swiftlet", "pool_bytes", 16 << 20),
     ), "s/GB"),
+    Workload("pool_start", "the median start of a worker process, until it can run jobs", "alone", (
+        ours("swiftlet", "pool_start", 100),
+    ), "ms/worker", columns=("p90_ms",), rounds=3),
     Workload("http_server", "HTTP 'Hello' under wrk; server CPU a request", "http_server", (
         *fiber_and_task("http_server", *HTTP_CONNECTIONS),
         native("c-epoll-fixed", "http-epoll", *HTTP_CONNECTIONS, limit=True),

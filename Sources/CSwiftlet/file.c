@@ -39,6 +39,7 @@ long swiftlet_file_write(int descriptor, const void *bytes, long size, long offs
 int swiftlet_file_sync(int descriptor) {
   for (;;) {
     long allowed = swiftlet_socket_ask(SWIFTLET_CALL_SYNC, descriptor, 0);
+    if (allowed == -EINTR) continue;
     if (allowed < 0) return (int)allowed;
     if (fsync(descriptor) == 0) return 0;
     if (errno != EINTR) return -errno;

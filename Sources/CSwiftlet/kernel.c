@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "swiftlet_kernel.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -99,6 +101,29 @@ int swiftlet_thread_count(void) {
   // A directory's links: itself, its parent, and here one a thread.
   if (stat("/proc/self/task", &directory) != 0 || directory.st_nlink < 3) return 0;
   return (int)directory.st_nlink - 2;
+}
+
+bool swiftlet_other_threads_work(void) {
+  DIR *threads = opendir("/proc/self/task");
+  if (!threads) return false;
+  int own = swiftlet_thread_id();
+  bool works = false;
+  for (struct dirent *entry; !works && (entry = readdir(threads));) {
+    int id = atoi(entry->d_name);
+    if (id == 0 || id == own) continue;
+    char path[64], line[256];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", id);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) continue;
+    ssize_t count = read(file, line, sizeof line - 1);
+    close(file);
+    line[count > 0 ? count : 0] = 0;
+    // proc(5): the state follows the name, which is in parentheses and may hold any.
+    char *name = strrchr(line, ')');
+    works = name && name[1] == ' ' && (name[2] == 'R' || name[2] == 'D') && !strstr(line, "(swiftlet-sim)");
+  }
+  closedir(threads);
+  return works;
 }
 
 bool swiftlet_catches_signals(void) {

@@ -54,10 +54,10 @@ int swiftlet_socket_make_pair(int *first, int *second) {
 
 int swiftlet_socket_connect(int descriptor, const void *address, int length) {
   long allowed = swiftlet_socket_ask(SWIFTLET_CALL_CONNECT, descriptor, 0);
-  if (allowed < 0) return (int)allowed;
+  if (allowed < 0 && allowed != -EINTR) return (int)allowed;
   if (connect(descriptor, address, (socklen_t)length) == 0) return 0;
   // connect(2): an interrupted one goes on in the background, and calling it again would be an error.
-  return errno == EINTR ? -EINPROGRESS : -errno;
+  return errno == EINTR || (allowed == -EINTR && errno == EINPROGRESS) ? -EINPROGRESS : -errno;
 }
 
 int swiftlet_socket_outcome(int descriptor) {
@@ -65,6 +65,14 @@ int swiftlet_socket_outcome(int descriptor) {
   socklen_t size = sizeof outcome;
   if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &outcome, &size) != 0) return -errno;
   return -outcome;
+}
+
+int swiftlet_socket_set_source(int descriptor, const void *address, int length) {
+  int yes = 1;
+  // ip(7): else each would take a port for itself alone, whomever it connects to, and there are some 28,000. What it cannot
+  // be set for is bound as ever.
+  setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
+  return bind(descriptor, address, (socklen_t)length) == 0 ? 0 : -errno;
 }
 
 int swiftlet_socket_listen(int descriptor, const void *address, int length, int backlog, bool reuse_port) {
@@ -79,6 +87,7 @@ int swiftlet_socket_listen(int descriptor, const void *address, int length, int 
 int swiftlet_socket_accept(int descriptor, void *address, int *length) {
   for (;;) {
     long allowed = swiftlet_socket_ask(SWIFTLET_CALL_ACCEPT, descriptor, 0);
+    if (allowed == -EINTR) continue;
     if (allowed < 0) return (int)allowed;
     socklen_t size = (socklen_t)*length;
     int accepted = accept4(descriptor, address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -123,6 +123,16 @@ long swiftlet_pool_send(int socket, const void *bytes, size_t size, int passed) 
   }
 }
 
+long swiftlet_pool_send_both(int socket, const void *first, size_t first_size, const void *second, size_t second_size) {
+  struct iovec pieces[2] = {{(void *)first, first_size}, {(void *)second, second_size}};
+  struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+  for (;;) {
+    ssize_t count = sendmsg(socket, &message, MSG_NOSIGNAL);
+    if (count >= 0) return count;
+    if (errno != EINTR) return -errno;
+  }
+}
+
 long swiftlet_pool_receive(int socket, void *buffer, size_t size, int *passed) {
   struct iovec piece = {buffer, size};
   union {

@@ -27,7 +27,7 @@ struct Swiftlet: ParsableCommand {
             try command.run()
         } catch let failure as Failure {
             complain(failure.reason)
-            Glibc.exit(failure.code)
+            Glibc.exit(told(failure.code))
         } catch let error
             where error is SocketError || error is ResolverError || error is HTTPClientError || error is WorkerFailure
         {
@@ -39,8 +39,13 @@ struct Swiftlet: ParsableCommand {
             let code = exitCode(for: error)
             if code.isSuccess { exit(withError: error) }  // --help and the like
             complain(message(for: error))
-            Glibc.exit(CommandLine.arguments.dropFirst().first == "fetch" ? Fetch.usageCode : code.rawValue)
+            Glibc.exit(told(code.rawValue))
         }
+    }
+
+    /// Bad usage is EX_USAGE inside the program, whatever the command promises.
+    private static func told(_ code: CInt) -> CInt {
+        code == EX_USAGE && CommandLine.arguments.dropFirst().first == "fetch" ? Fetch.usageCode : code
     }
 
     private static func complain(_ reason: String) { writeToStandardError("swiftlet: \(reason)\n") }
@@ -50,6 +55,9 @@ struct Swiftlet: ParsableCommand {
 struct Failure: Error {
     let code: CInt
     let reason: String
+
+    /// What was asked for makes no sense, or cannot be had with these arguments.
+    static func usage(_ reason: String) -> Failure { Failure(code: EX_USAGE, reason: reason) }
 
     /// A port, a server or another thing that is needed is not there.
     static func unavailable(_ reason: String) -> Failure { Failure(code: EX_UNAVAILABLE, reason: reason) }

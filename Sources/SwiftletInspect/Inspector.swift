@@ -15,10 +15,12 @@ import SwiftletLoop
 /// It listens on a Unix socket that only the process's user and root can open. A thread of its own answers, and reads what
 /// coroutines do without asking their loops; so it works when a loop is stuck, and stops none.
 ///
-/// It costs some twenty looks at each loop's counters a second, and the backtrace of whoever makes a descriptor.
+/// It costs some twenty looks at each loop's counters a second, the backtrace of whoever makes a descriptor, and a note of each
+/// task that is suspended.
 public enum Inspector {
     private struct State {
         var server: InspectionServer?
+        var countsTime = false
         var signals: Set<CInt> = []
     }
 
@@ -45,6 +47,22 @@ public enum Inspector {
             return state.server
         }
         server?.stop()
+    }
+
+    /// Whether loops count for how long each coroutine has run: two looks at the clock for each of its turns. `swiftlet top` has
+    /// it counted while it watches; `swiftlet ps` and `dump` show what was counted. SWIFTLET_INSPECT=time turns it on.
+    ///
+    /// It is the time between the begin and the end of a coroutine's turns; when other programs have the processor meanwhile,
+    /// that counts too. Of a task it is that of the job under way.
+    public static var countsTime: Bool {
+        get { state.withLock { $0.countsTime } }
+        set {
+            let isChanged = state.withLock { state in
+                defer { state.countsTime = newValue }
+                return state.countsTime != newValue
+            }
+            if isChanged { if newValue { LoopTraces.beginCounting() } else { LoopTraces.endCounting() } }
+        }
     }
 
     /// The path of the socket while it listens.
@@ -85,6 +103,7 @@ public enum Inspector {
 func inspectAsEnvironmentSays(_ way: UnsafePointer<CChar>) {
     do {
         if strcmp(way, "signal") == 0 { try Inspector.startOnSignal() } else { try Inspector.start() }
+        if strcmp(way, "time") == 0 { Inspector.countsTime = true }
     } catch {
         Report(.inspection, "SWIFTLET_INSPECT is set, but \(error)").post()
     }

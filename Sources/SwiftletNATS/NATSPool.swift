@@ -18,27 +18,29 @@ public import SwiftletPool
 ///
 /// Thread rules: everything may be done from any thread. The pool runs on the loop that makes it, and ends with that; made
 /// elsewhere it runs on a loop that all share. No call of the C library that waits for the network is made on the loop.
-public final class NATSPool: JobPool {
+public final class NATSPool: ClosablePool {
     private let core: PoolCore
     private let engine: JobSetEngine
 
     /// Through what its calls go.
     public var calls: PoolCalls { PoolCalls(engine) }
 
+    /// How it ends: its sets, and the connection, with it.
+    public var ending: PoolEnding { PoolEnding(core) }
+
     /// Connects, without waiting for that: that no server can be reached is told by the first call.
     ///
     /// - Throws: `NATSError.invalidOption`; `LoopError`.
     public init(_ configuration: NATSConfiguration) throws {
         let core = try PoolCore(configuration)
-        guard core.loop.isCurrent || core.loop.perform({}) else { throw LoopError.closed }
         self.core = core
         engine = core.makeEngine(named: nil)
-        if core.loop.isCurrent { core.start() } else { core.loop.perform { core.start() } }
+        guard core.enter({ core.start() }) else { throw LoopError.closed }
     }
 
     deinit {
         let core = core
-        if core.loop.isCurrent { core.terminate() } else { core.loop.perform { core.terminate() } }
+        core.enter { core.terminate() }
     }
 
     /// Waits until the servers have been reached, and the streams of the queue are there. Calls need not wait for that.
@@ -61,63 +63,6 @@ public final class NATSPool: JobPool {
     /// A job is found again by what it is: its type, its version and its properties. Equal jobs count one by one. What is
     /// asked for in chunks is found again in the same chunks only. Use a set once at a time.
     public func jobSet(_ name: String) -> NATSJobSet { NATSJobSet(core.makeEngine(named: name), of: self) }
-
-    // MARK: Ending
-
-    /// Takes no more calls, of its sets neither. Those that were made are answered; then the connection is closed.
-    public func close() { enter { $0.close() } }
-
-    /// Jobs that are not answered get `PoolError.terminated`; they are taken out of the queue, but for those of named sets.
-    public func terminate() { enter { $0.terminate() } }
-
-    private func enter(_ body: @escaping @Sendable (PoolCore) -> Void) {
-        let core = core
-        if core.loop.isCurrent { body(core) } else { core.loop.perform { body(core) } }
-    }
-
-    /// Waits until all is answered and the connection is closed.
-    ///
-    /// Cancellation: ends the wait.
-    /// - Throws: `PoolError.stillOpen` before `close` and `terminate`; `CancellationError`.
-    public func join() throws { try waitForEnd() }
-
-    /// Waits until all is answered and the connection is closed, from a task.
-    public func join() async throws { try await parkInTask { try self.waitForEnd() } }
-
-    /// Takes no more calls, and waits until all are answered.
-    ///
-    /// Cancellation: ends the wait.
-    public func drain() throws {
-        close()
-        try waitForEnd()
-    }
-
-    /// Takes no more calls, and waits until all are answered, from a task.
-    public func drain() async throws {
-        try await parkInTask {
-            self.close()
-            try self.waitForEnd()
-        }
-    }
-
-    func waitForEnd() throws {
-        let core = core
-        let result = Waiter<Void>()
-        let entered =
-            core.loop.isCurrent
-            || core.loop.perform {
-                core.loop.spawn(name: "end of a NATS pool") {
-                    do {
-                        try core.waitForEnd()
-                        result.resume(returning: ())
-                    } catch {
-                        result.resume(throwing: error)
-                    }
-                }
-            }
-        guard entered else { return }  // its loop has ended, and the pool with it
-        if core.loop.isCurrent { try core.waitForEnd() } else { _ = try result.wait() }
-    }
 }
 
 /// The calls of a pool whose results are kept under a name: see `NATSPool.jobSet`. It has the calls of every pool, and ends

@@ -1,4 +1,4 @@
-import SwiftletLoop
+import SwiftletPool
 
 /// Runs the body with a pool over NATS. At its end the pool is drained: jobs that were asked for are answered. When it
 /// throws, the pool is terminated: what is still in the queue is taken out.
@@ -7,16 +7,7 @@ import SwiftletLoop
 public func withNATSPool<Value>(
     _ configuration: NATSConfiguration, _ body: (NATSPool) throws -> Value
 ) throws -> Value {
-    let pool = try NATSPool(configuration)
-    do {
-        let value = try body(pool)
-        try pool.drain()
-        return value
-    } catch {
-        pool.terminate()
-        try shielded { try pool.waitForEnd() }
-        throw error
-    }
+    try NATSPool(configuration).use(body)
 }
 
 /// Runs an async body with a pool over NATS. At its end the pool is drained: jobs that were asked for are answered. When it
@@ -27,14 +18,5 @@ public func withNATSPool<Value>(
 public nonisolated(nonsending) func withNATSPool<Value>(
     _ configuration: NATSConfiguration, _ body: nonisolated(nonsending) (NATSPool) async throws -> Value
 ) async throws -> Value {
-    let pool = try NATSPool(configuration)
-    do {
-        let value = try await body(pool)
-        try await pool.drain()
-        return value
-    } catch {
-        pool.terminate()
-        try await parkInTask { try shielded { try pool.waitForEnd() } }
-        throw error
-    }
+    try await NATSPool(configuration).use(body)
 }

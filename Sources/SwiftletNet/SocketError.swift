@@ -43,7 +43,7 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
     public let peer: String
     public let reason: Reason
 
-    init(_ operation: Operation, _ peer: String, _ reason: Reason) {
+    package init(_ operation: Operation, _ peer: String, _ reason: Reason) {
         self.operation = operation
         self.peer = peer
         self.reason = reason
@@ -89,7 +89,11 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         switch (errno, operation) {
         case (ECONNREFUSED, _): "nothing listens there: start the server, or check the port"
         case (EADDRINUSE, .listen) where peer.hasPrefix("unix:"):
-            "another program listens there: end it, or choose another path"
+            "another program listens there, or a file is there that is no socket: choose another path"
+        case (EACCES, .listen) where peer.hasPrefix("unix:"):
+            "this process may not make files there: choose another folder"
+        case (ENOENT, .listen): "the folder is missing: make it"
+        case (ENAMETOOLONG, _): "the path of a socket has at most 107 bytes"
         case (EADDRINUSE, .listen), (EADDRINUSE, .bind):
             "the port is taken: end the program that has it, or choose another; port 0 picks a free one"
         case (EADDRINUSE, _), (EADDRNOTAVAIL, .connect):
@@ -100,6 +104,8 @@ public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
         case (EDESTADDRREQ, .send): "the socket is not connected: say to whom, with send(_:to:)"
         case (EACCES, .listen), (EACCES, .bind):
             "ports below 1024 need a privilege (CAP_NET_BIND_SERVICE): choose a higher one"
+        case (ENOTSOCK, .listen), (EBADF, .listen), (EINVAL, .listen):
+            "it has to be a stream socket that listens, of the kind that is asked for"
         case (ENOENT, .connect): "nothing has that path: start the server, or check the path"
         case (ENODATA, .write): "the file became shorter while it was sent"
         case (EMFILE, _): "raise the limit of open files with ulimit -n"

@@ -19,11 +19,14 @@ import SwiftletLoop
 ///
 /// Thread rules: everything may be done from any thread. The pool runs on the loop that makes it, and ends with that; made
 /// elsewhere it runs on a loop that all share. Calls are quickest on the pool's own loop.
-public final class ProcessPool: JobPool {
+public final class ProcessPool: ClosablePool {
     let engine: PoolEngine
 
     /// Through what its calls go.
     public var calls: PoolCalls { PoolCalls(engine) }
+
+    /// How it ends: the workers with it.
+    public var ending: PoolEnding { PoolEnding(engine) }
 
     /// Starts the workers, without waiting for them.
     ///
@@ -66,56 +69,6 @@ public final class ProcessPool: JobPool {
 
     /// How many workers it has.
     public var processes: Int { engine.options.processes }
-
-    // MARK: Ending
-
-    /// Takes no more calls. Those that were made are answered; then the workers finish.
-    public func close() {
-        let engine = engine
-        engine.enter { engine.close() }
-    }
-
-    /// Kills the workers. Jobs that are not answered get `PoolError.terminated`.
-    public func terminate() {
-        let engine = engine
-        engine.enter { engine.terminate() }
-    }
-
-    /// Waits until all workers have ended.
-    ///
-    /// Cancellation: ends the wait.
-    /// - Throws: `PoolError.stillOpen` before `close` and `terminate`; `CancellationError`.
-    public func join() throws { try waitForEnd() }
-
-    /// Waits until all workers have ended, from a task.
-    public func join() async throws { try await parkInTask { try self.waitForEnd() } }
-
-    /// Takes no more calls, and waits until all are answered and the workers have ended.
-    ///
-    /// Cancellation: ends the wait.
-    public func drain() throws {
-        close()
-        try waitForEnd()
-    }
-
-    /// Takes no more calls, and waits until all are answered and the workers have ended, from a task.
-    public func drain() async throws {
-        try await parkInTask {
-            self.close()
-            try self.waitForEnd()
-        }
-    }
-
-    func waitForEnd() throws {
-        let engine = engine
-        let checked = Waiter<Void>()
-        let entered = engine.enter {
-            if engine.isOpen { checked.resume(throwing: PoolError.stillOpen) } else { checked.resume(returning: ()) }
-        }
-        guard entered else { return }  // its loop has ended, and the workers with it
-        _ = try checked.wait()
-        _ = try engine.ended.wait()
-    }
 
     /// Waits until every worker has started, and its initializer has run. Calls need not wait for that.
     ///

@@ -18,15 +18,7 @@ public func withProcessPool<Value>(
         responseLimit: responseLimit, program: program)
     let interrupt = InterruptWatch(pool)
     defer { interrupt?.end() }
-    do {
-        let value = try body(pool)
-        try pool.drain()
-        return value
-    } catch {
-        pool.terminate()
-        try shielded { try pool.waitForEnd() }
-        throw error
-    }
+    return try pool.use(body)
 }
 
 /// Runs an async body with a pool of worker processes. At its end the pool is drained: jobs that were asked for are answered.
@@ -48,13 +40,5 @@ public nonisolated(nonsending) func withProcessPool<Value>(
         responseLimit: responseLimit, program: program)
     let interrupt = InterruptWatch(pool)
     defer { interrupt?.end() }
-    do {
-        let value = try await body(pool)
-        try await pool.drain()
-        return value
-    } catch {
-        pool.terminate()
-        try await parkInTask { try shielded { try pool.waitForEnd() } }
-        throw error
-    }
+    return try await pool.use(body)
 }

@@ -27,6 +27,9 @@ public distributed actor Tally: PoolActor {
         "\(words.joined(separator: "-")) \(factor) \(last ?? "none")"
     }
     public distributed func forget() { count = 0 }
+    /// Stubs as arguments and results.
+    public distributed func first(of others: [Tally]) -> Tally? { others.first }
+    public distributed func call(_ other: Tally) async throws -> Int { try await other.add(1) }
     public distributed func refuse(_ number: Int) throws -> Int {
         if number < 0 { throw TallyError.negative(number) }
         throw Unknown()
@@ -46,6 +49,18 @@ public distributed actor Tally: PoolActor {
 
 public enum TallyError: Error, Codable, Equatable {
     case negative(Int)
+}
+
+extension Tally {
+    public distributed func twice() -> Int { add(count) }
+
+    /// Its methods' names begin with that of the outer type.
+    public distributed actor Inner: PoolActor {
+        public typealias ActorSystem = PoolActorSystem
+
+        public init(name: String, actorSystem: PoolActorSystem) { self.actorSystem = actorSystem }
+        public distributed func hello() -> String { "hello" }
+    }
 }
 
 /// Can only be made at the second attempt.

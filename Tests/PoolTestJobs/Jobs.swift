@@ -10,6 +10,7 @@ public let testJobs: [any PoolJob.Type] = [
     WhoAmI.self,
     Session.self, CloseSession.self, UseSession.self, BadInitializer.self, Context.self, Stop.self, Attempts.self,
     Join.self, HungryEcho.self, Counted.self, FailOnce.self, Zeros.self, ActorCall<Tally>.self, ActorCall<Moody>.self,
+    ActorCall<Tally.Inner>.self,
 ]
 
 public struct Doubled: PoolJob {

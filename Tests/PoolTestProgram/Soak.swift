@@ -19,6 +19,7 @@ func soak(rounds: Int) throws {
         ("worker stopped", stopped),
         ("socket full", socketFull),
         ("descriptor limit", descriptorLimit),
+        ("caller killed", callerKilled),
     ]
     var descriptors = 0
     var memory = 0
@@ -199,6 +200,27 @@ private func descriptorLimit() throws {
     }
     try other.drain()
     try pool.drain()
+}
+
+/// It takes its workers with it, busy as they are: nobody holds the pipe any more that they had from it.
+private func callerKilled() throws {
+    let program = "/proc/\(getpid())/exe"
+    let workers = try toThread { () -> Int in
+        guard let output = popen("echo $$; exec \(program) waits-with-busy-workers", "r") else { return 0 }
+        defer { pclose(output) }
+        func line() -> String? {
+            var line = [CChar](repeating: 0, count: 128)
+            guard fgets(&line, 128, output) != nil else { return nil }
+            return String(decoding: line.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        guard let caller = line().flatMap({ pid_t($0) }) else { return 0 }
+        var workers = 0
+        while let next = line(), next != "waiting" { workers += 1 }
+        kill(caller, SIGKILL)
+        while line() != nil {}
+        return workers
+    }
+    try require(workers > 0, "it had no workers")
 }
 
 private func residentBytes() -> Int {

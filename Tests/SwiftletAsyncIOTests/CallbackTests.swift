@@ -2,7 +2,32 @@ import Swiftlet
 import TestSupport
 import Testing
 
+private enum Context { @TaskLocal static var number = 0 }
+
 @Suite struct CallbackTests {
+    /// asyncio's `context`: what is bound where a call is asked for is bound when it is made.
+    @Test func theCallersTaskLocalValuesAreBound() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            let journal = SharedJournal<Int>()
+            let done = try loop.createFuture(of: Void.self)
+            try Context.$number.withValue(1) {
+                try loop.callSoon { journal.note(Context.number) }
+                try loop.callLater(.milliseconds(1)) { journal.note(10 + Context.number) }
+                try loop.callSoonThreadSafe { journal.note(20 + Context.number) }
+                try done.addDoneCallback { _ in journal.note(30 + Context.number) }
+            }
+            try loop.callSoon { journal.note(Context.number) }
+            try done.addDoneCallback { _ in journal.note(30 + Context.number) }
+            await turns()
+            #expect(Set(journal.entries) == [1, 21, 0])
+            // Whoever sets the result has values of its own, which are not the callback's.
+            try Context.$number.withValue(2) { try done.setResult(()) }
+            await turns()
+            #expect(journal.entries.filter { $0 >= 30 } == [31, 30])
+            while !journal.entries.contains(11) { await turns() }
+        }
+    }
+
     @Test func inOrder() async throws {
         try await onLoop { (loop) async throws -> Void in
             let journal = SharedJournal<Int>()

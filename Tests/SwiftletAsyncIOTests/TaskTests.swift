@@ -5,6 +5,21 @@ import Testing
 private enum Context { @TaskLocal static var number = 0 }
 
 @Suite struct LoopTaskTests {
+    @Test func itsStackIsTheChainOfWhatIsAwaited() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            let go = try loop.createFuture(of: Int.self)
+            let inner = try loop.createTask(Coroutine { try await go.value }, name: "inner")
+            let outer = try loop.createTask(Coroutine { try await inner.value }, name: "outer")
+            await turns()
+            #expect(outer.stack.dropFirst() == [inner.description, go.description])
+            #expect(outer.stack[0].hasSuffix("running at \(outer.coroutine.origin)>"))
+            #expect(inner.stack.dropFirst() == [go.description])
+            try go.setResult(1)
+            #expect(try await outer.value == 1)
+            #expect(outer.stack.isEmpty)
+        }
+    }
+
     @Test func itBeginsInTheNextTurnAndDescribesItself() async throws {
         try await onLoop { (loop) async throws -> Void in
             let go = try loop.createFuture(of: Void.self)

@@ -138,15 +138,19 @@
                 let listener = try TCPListener()
                 let heads = SharedJournal<String>()
                 try serve(listener, isTunnel: true, heads)
-                let proxy = HTTPProxy(try HTTPURL("http://me:secret@127.0.0.1:\(listener.port)"))
+                let proxy = HTTPProxy(
+                    try HTTPURL("http://me:secret@127.0.0.1:\(listener.port)"),
+                    headers: [HTTPField.Name("X-Tenant")!: "seven"])
                 try HTTPClient.with(trusting { $0.proxies = .all(proxy) }) { client throws in
                     for _ in 0..<2 { #expect(try client.get("https://localhost:8443/path").text == "over TLS") }
                     let seen = heads.entries
                     #expect(seen.count == 3)
                     #expect(seen[0].hasPrefix("CONNECT localhost:8443 HTTP/1.1\r\nHost: localhost:8443\r\n"))
-                    #expect(seen[0].contains("Proxy-Authorization: Basic bWU6c2VjcmV0"))
+                    #expect(seen[0].contains("Proxy-Authorization: Basic bWU6c2VjcmV0\r\nX-Tenant: seven\r\n"))
                     // The server behind learns nothing of the proxy's credentials.
-                    #expect(seen[1].hasPrefix("GET /path HTTP/1.1\r\n") && !seen[1].contains("Proxy-"))
+                    #expect(
+                        seen[1].hasPrefix("GET /path HTTP/1.1\r\n") && !seen[1].contains("Proxy-")
+                            && !seen[1].contains("X-Tenant"))
                 }
                 let refusing = try ScriptedServer()
                 refusing.play([

@@ -37,6 +37,71 @@ import Testing
         }
     }
 
+    @Test func delimitersAndExactAmounts() async throws {
+        try await onLoop {
+            let inBytes =
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + "one--two--three".map { "1\r\n\($0)\r\n" }.joined() + "0\r\n\r\n"
+            let server = try ScriptedServer()
+            server.play([[inBytes, answer("one--two--three"), inBytes, answer("one--two--three")]])
+            try HTTPClient.with { client throws in
+                for _ in 0..<2 {
+                    try client.withResponse(to: server.url) { response throws in
+                        let body = response.body
+                        #expect(try body.read(until: Array("--".utf8)) == Array("one".utf8))
+                        #expect(try body.readExactly(3) == Array("two".utf8))
+                        #expect(try !body.hasEnded())
+                        #expect(try body.read(until: Array("--".utf8), limit: 0).isEmpty)
+                        #expect(try failure(HTTPBodyEndedError.self) { try body.readExactly(6) }.receivedBytes == 5)
+                        #expect(try body.hasEnded())
+                        #expect(throws: HTTPBodyEndedError.self) { try body.read(until: [0]) }
+                    }
+                }
+                for _ in 0..<2 {
+                    try client.withResponse(to: server.url) { response throws in
+                        let error = try failure(HTTPLineTooLongError.self) {
+                            try response.body.read(until: Array("thr".utf8), limit: 3)
+                        }
+                        #expect(error.limit == 3)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func partsOfAMultipartAnswer() async throws {
+        try await onLoop {
+            let body =
+                "--b\r\nContent-Range: bytes 0-1/9\r\n\r\nab\r\n--b\r\nContent-Type: text/plain\r\n\r\ncd\r\n--b--\r\n"
+            let server = try ScriptedServer()
+            server.play([
+                [
+                    answer(
+                        body, status: "206 Partial Content",
+                        fields: "Content-Type: multipart/byteranges; boundary=b\r\n"),
+                    answer("plain"),
+                ]
+            ])
+            try HTTPClient.with { client throws in
+                try client.withResponse(to: server.url) { response throws in
+                    let parts = try response.multipart()
+                    let first = try #require(try parts.next())
+                    #expect(first.headers[.contentRange] == "bytes 0-1/9")
+                    #expect(try first.bytes() == Array("ab".utf8))
+                    let second = try #require(try parts.next())
+                    #expect(second.contentType == "text/plain")
+                    #expect(try second.next() == Array("cd".utf8))
+                    #expect(try parts.next() == nil)
+                }
+                try client.withResponse(to: server.url) { response throws in
+                    #expect(response.isSuccessful)
+                    #expect(throws: HTTPParseError.self) { _ = try response.multipart() }
+                }
+                #expect(client.statistics.openedConnections == 1)
+            }
+        }
+    }
+
     @Test func linesAndAmounts() async throws {
         try await onLoop {
             let text = "one\r\ntwo\n\nfour is longer\nlast"

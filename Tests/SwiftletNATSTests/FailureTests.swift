@@ -146,6 +146,30 @@ struct FailureTests {
         }
     }
 
+    /// As it is when a cluster has no leader yet: a worker says so and goes on asking, until it is told to end.
+    @Test func workersWaitForServersThatDoNotAnswer() async throws {
+        let server = try Server(jetStream: false)
+        let (patient, ended) = (try Worker(for: server, waits: false), try Worker(for: server, waits: false))
+        try await onLoop {
+            for worker in [patient, ended] {
+                let program = worker.program
+                let says = try toThread { program.waitFor(/unavailable: .*The worker goes on asking/) != nil }
+                #expect(says, "\(program.text)")
+            }
+            ended.signal(SIGTERM)
+            let exit = try ended.end()
+            #expect(exit == 0 && ended.program.text.contains("drained"), "\(ended.program.text)")
+            server.kill()
+            server.hasJetStream = true
+            try server.start()
+            try patient.waitUntilReady()
+            try withNATSPool(NATSConfiguration(server.address)) { pool in
+                let result = try pool.apply(Doubled(1), timeout: .seconds(20))
+                #expect(result == 2)
+            }
+        }
+    }
+
     @Test func passwords() async throws {
         let server = try Server(["--user", "me", "--pass", "secret"])
         try await onLoop {

@@ -16,13 +16,16 @@ import Testing
 final class Server: @unchecked Sendable {
     let port: Int
     let store: String
+    /// Holds from the next start on.
+    var hasJetStream: Bool
     private let options: [String]
     private var program: SpawnedProgram!
 
     init(_ options: [String] = [], jetStream: Bool = true) throws {
         port = try freePort()
         store = FileManager.default.temporaryDirectory.appendingPathComponent("swiftlet-nats-\(UUID())").path
-        self.options = options + (jetStream ? ["-js", "-sd", store] : [])
+        self.options = options
+        hasJetStream = jetStream
         try start()
     }
 
@@ -34,7 +37,8 @@ final class Server: @unchecked Sendable {
     var address: String { "nats://127.0.0.1:\(port)" }
 
     func start() throws {
-        let program = try spawnForThisProcess(["nats-server", "-a", "127.0.0.1", "-p", "\(port)"] + options)
+        let program = try spawnForThisProcess(
+            ["nats-server", "-a", "127.0.0.1", "-p", "\(port)"] + options + (hasJetStream ? ["-js", "-sd", store] : []))
         self.program = program
         let isReady = try toThread { program.waitFor(/Server is ready/) != nil }
         guard isReady else {

@@ -1,3 +1,4 @@
+import Distributed
 import Glibc
 import PoolTestJobs
 import Swiftlet
@@ -69,6 +70,44 @@ struct ActorTests {
             let error = await #expect(throws: PoolError.self) { try await unknown.hello() }
             guard case .notRegistered(let name, _) = error else { throw TestFailure("\(String(describing: error))") }
             #expect(name == "actor PoolTestJobs.StrangeActor")
+        }
+    }
+
+    @Test func stubsTravel() async throws {
+        try await withActors { system, _ in
+            let tally = try Tally.resolve(id: "t", using: system)
+            let others = try ["a", "b"].map { try Tally.resolve(id: PoolActorID($0), using: system) }
+            let first = try await tally.first(of: others)
+            #expect(try await first?.add(3) == 3)
+            #expect(try await others[0].add(1) == 4)
+            #expect(try await tally.first(of: []) == nil)
+            let failure = await #expect(throws: WorkerFailure.self) { try await tally.call(others[0]) }
+            #expect(failure?.text.contains("actors are called where their pool is") == true)
+        }
+    }
+
+    /// What is asked for by name must be a method of the actor's type.
+    @Test func methodsOfOtherTypesAreRefused() async throws {
+        try await withActors { system, _ in
+            let tally = try Tally.resolve(id: "t", using: system)
+            func call(_ method: String) async throws -> String {
+                var invocation = system.makeInvocationEncoder()
+                try invocation.doneRecording()
+                return try await system.remoteCall(
+                    on: tally, target: RemoteCallTarget(method), invocation: &invocation, throwing: (any Error).self,
+                    returning: String.self)
+            }
+            #expect(try await call("$s12PoolTestJobs5TallyC6whoAmISSyYaKFTE").hasPrefix("t in "))
+            for method in [
+                "$s12PoolTestJobs5MoodyC5helloSSyYaKFTE", "$s12PoolTestJobs5TallyC5InnerC5helloSSyYaKFTE",
+                "$s12PoolTestJobs5TallyC7missingSSyYaKFTE", "$sSS", "whoAmI", "",
+            ] {
+                let error = await #expect(throws: UnknownActorMethod.self) { try await call(method) }
+                #expect(error?.actor == "PoolTestJobs.Tally", "\(method)")
+            }
+            #expect(try await tally.add(2) == 2)
+            #expect(try await tally.twice() == 4)
+            #expect(try await Tally.Inner.resolve(id: "i", using: system).hello() == "hello")
         }
     }
 

@@ -211,6 +211,16 @@ struct CallTests {
 
     /// The input has no end, and no more of it is taken than is wanted.
     /// The loops look out for answers for some microseconds, and no longer.
+    /// Under 50 ms each, says `swiftlet-bench pool_start`; here programs are not optimized, and others use the machine.
+    @Test func workersStartSoon() async throws {
+        try await onLoop {
+            let time = try ContinuousClock().measure {
+                try withProcessPool(processes: 4, program: worker) { try $0.waitUntilReady() }
+            }
+            #expect(time < .seconds(4))
+        }
+    }
+
     @Test func idlePoolsUseNoProcessor() async throws {
         try await onLoop {
             try withProcessPool(processes: 1, program: worker) { pool in

@@ -82,7 +82,7 @@ struct ProgramTests {
             while let line = program.line() { lines.append(line) }
             #expect(program.wait() == 0)
             #expect(
-                lines.last == "10 failures, 3 times each: every job was answered once, and nothing is left", "\(lines)")
+                lines.last == "11 failures, 3 times each: every job was answered once, and nothing is left", "\(lines)")
         }
     }
 

@@ -43,6 +43,22 @@ struct ServeTests {
     }
 
     @Test
+    func `At a Unix socket, whose file goes with the server`() async throws {
+        let path = "/tmp/swiftlet-serve-\(getpid()).socket"
+        try await onThread {
+            for signal in [SIGINT, SIGTERM] {
+                let program = try RunningProgram("swiftlet", ["serve", "--delay", "0s", "--unix", path])
+                #expect(program.nextLine()?.text == "Running on unix:\(path) (Press CTRL+C to quit)")
+                #expect(try curl("--unix-socket", path, "http://localhost/").hasPrefix("Hello! 200 "))
+                program.signal(signal)
+                let ended = try program.finish()
+                #expect(ended.exitCode == 128 + signal)
+                #expect(access(path, F_OK) != 0, "the file is left")
+            }
+        }
+    }
+
+    @Test
     func `A share of errors`() async throws {
         try await withServer("--delay", "0s", "--error-rate", "1") { url, _ throws in
             #expect(try curl("\(url)/").contains(" 500 "))
@@ -174,12 +190,12 @@ struct ServeTests {
             ["--tls-cert", "/none/such"], ["--tls-cert", "/etc/passwd"],
             ["--tls-cert", "CERTIFICATE", "--tls-key", "/none/such"],
         ])
-        func `A certificate that is none: one line and exit code 2`(arguments: [String]) async throws {
+        func `A certificate that is none: one line and exit code 64`(arguments: [String]) async throws {
             let arguments = arguments.map { $0 == "CERTIFICATE" ? Certificates.file("alone.pem") : $0 }
             let outcome = try await onThread {
                 try RunningProgram("swiftlet", ["serve", "--port", "0"] + arguments).finish()
             }
-            #expect(outcome.exitCode == 2 && outcome.texts == [])
+            #expect(outcome.exitCode == 64 && outcome.texts == [])
             #expect(outcome.errors.hasPrefix("swiftlet: --tls-cert, --tls-key: "), "\(outcome.errors)")
             #expect(outcome.errors.split(separator: "\n").count == 1)
         }

@@ -6,8 +6,10 @@ import Testing
 @Suite struct NetworkTests {
     @Test func messagesTakeTheirTimeAndDoNotCrossAPartition() throws {
         try simulate { () throws -> Void in
-            let network = SimulatedNetwork<Int>(seed: 5, latency: .milliseconds(20)...(.milliseconds(30)))
-            let (a, b, c) = (network.host("a"), network.host("b"), network.host("c"))
+            let network = SimulatedNetwork(seed: 5, latency: .milliseconds(20)...(.milliseconds(30)))
+            let (a, b, c) = (
+                network.host("a", of: Int.self), network.host("b", of: Int.self), network.host("c", of: Int.self)
+            )
             a.send(1, to: "b")
             let first = try b.receive()
             #expect(first.message == 1 && first.sender == "a")
@@ -26,8 +28,8 @@ import Testing
 
     @Test func someMessagesAreLostAndSomeOvertakeOthers() throws {
         try simulate { () throws -> Void in
-            let network = SimulatedNetwork<Int>(seed: 6, loss: 0.2)
-            let (a, b) = (network.host("a"), network.host("b"))
+            let network = SimulatedNetwork(seed: 6, loss: 0.2)
+            let (a, b) = (network.host("a", of: Int.self), network.host("b", of: Int.self))
             for number in 0..<1_000 { a.send(number, to: "b") }
             var arrived: [Int] = []
             while let next = try b.receive(timeout: .seconds(1)) { arrived.append(next.message) }
@@ -41,14 +43,14 @@ import Testing
     /// A simulated hour of clients that ask servers and try again, while partitions come and go.
     private func hour(seed: UInt64) throws -> [String] {
         try simulate(.seeded(seed)) { () throws -> [String] in
-            let network = SimulatedNetwork<Int>(
+            let network = SimulatedNetwork(
                 seed: seed, latency: .milliseconds(1)...(.milliseconds(200)), loss: 0.01)
             let trace = Journal<String>()
             let servers = (0..<5).map { "server-\($0)" }
             let clients = (0..<45).map { "client-\($0)" }
             let serving = servers.map { name in
                 spawn {
-                    let host = network.host(name)
+                    let host = network.host(name, of: Int.self)
                     while true {
                         let request = try host.receive()
                         host.send(request.message + 1, to: request.sender)
@@ -66,7 +68,7 @@ import Testing
             }
             let asking = clients.enumerated().map { number, name in
                 spawn {
-                    let host = network.host(name)
+                    let host = network.host(name, of: Int.self)
                     for round in 0..<120 {
                         try sleep(.seconds(30))
                         var attempts = 0

@@ -120,6 +120,34 @@ private func pause(_ duration: Duration) throws { try sleep(duration) }
         #expect(try await simulate { () async throws -> Int in 6 } == 6)
     }
 
+    // Longer than the second after which a deadlock of tasks is told.
+    @Test func whoComputesInAnotherExecutorIsNoDeadlock() async throws {
+        let value = try await simulate { () async throws -> Int in
+            await Task.detached {
+                let begin = threadCPUTime()
+                while threadCPUTime() - begin < 1_500_000_000 {}
+                return 5
+            }.value
+        }
+        #expect(value == 5)
+    }
+
+    /// At its end all threads of Swift's pool are taken, so that the way back takes its time.
+    @Test(.simulated) func aBusyPoolIsNoDeadlock() async throws {
+        for _ in 0..<sysconf(CInt(_SC_NPROCESSORS_ONLN)) * 2 { Task.detached { usleep(1_500_000) } }
+        try await sleep(.seconds(3))
+    }
+
+    @Test func callsThatAreLeftDoNotComeInTheNextProgram() throws {
+        let calls = Tally()
+        try explore(schedules: 3) { () throws -> Void in
+            try EventLoop.current.callLater(.seconds(10)) { calls.add() }
+            try sleep(.seconds(20))
+            try EventLoop.current.callLater(.seconds(10)) { calls.add(100) }
+        }
+        #expect(calls.count == 3)
+    }
+
     @Test func fibersThatAreLeftAreALeak() throws {
         let error = try failure(LeakedFibers.self) {
             try simulate { () throws -> Void in spawn(name: "forgotten-32") { try sleep(.seconds(1)) } }

@@ -70,11 +70,17 @@ func probe(_ url: String) throws {
     }
 }
 
-switch CommandLine.arguments.dropFirst().first {
-case "serve": try EventLoop.run { try serve(port: Int(CommandLine.arguments.last!) ?? 0) }
-case "probe": try EventLoop.run { try probe(CommandLine.arguments.last!) }
-case "client": try EventLoop.run { try runCases(of: CommandLine.arguments.last!) }
-default:
-    print("usage: WebSocketProgram serve PORT | probe URL | client URL")
-    exit(2)
+do {
+    let last = CommandLine.arguments.last ?? ""
+    switch CommandLine.arguments.dropFirst().first {
+    case "serve": try EventLoop.run { try serve(port: Int(last) ?? 0) }
+    case "probe": try EventLoop.run { try probe(last) }
+    case "client": try EventLoop.run { try runCases(of: last) }
+    default:
+        print("usage: WebSocketProgram serve PORT | probe URL | client URL")
+        exit(2)
+    }
+} catch {
+    print("failed: \(error)")
+    exit(1)
 }

@@ -101,6 +101,24 @@ func measurePoolBytes(size: Int) throws {
     }
 }
 
+/// The median time from the order for a worker to the moment when it can run jobs.
+func measurePoolStart(count: Int) throws {
+    var times: [Duration] = []
+    try EventLoop.run {
+        for _ in 0..<count {
+            let start = ContinuousClock.now
+            try withProcessPool(processes: 1) { pool in
+                try pool.waitUntilReady()
+                times.append(ContinuousClock.now - start)
+            }
+        }
+    }
+    times.sort()
+    emit(
+        "pool_start", "swiftlet", count: count, value: times[count / 2] / .milliseconds(1), unit: "ms/worker",
+        more: ["p90_ms": times[count * 9 / 10] / .milliseconds(1)])
+}
+
 private func withBenchmarkPool(childConcurrency: Int = 1, _ body: @escaping (ProcessPool) throws -> Void) throws {
     try EventLoop.run {
         try withProcessPool(processes: 2, childConcurrency: childConcurrency) { pool in

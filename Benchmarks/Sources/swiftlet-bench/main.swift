@@ -21,7 +21,7 @@ let usage = """
       http_tls PORT CERTIFICATE [fiber|task]
       pool_call [n]                        pool_map [n] [chunked|single]
       pool_compute [n]                     pool_bytes [size]
-      nats_jobs SERVER [n]                 (built with SWIFTLET_NATS=1)
+      pool_start [n]                       nats_jobs SERVER [n] (built with SWIFTLET_NATS=1)
       slow_fetch PORT [n] [fiber|task]     http_client PORT [n] [concurrency] [fiber|task]
     """
 
@@ -63,6 +63,7 @@ do {
         try measurePoolMap(
             count: arguments.number(or: 100_000), chunks: arguments.isSingle() ? [1] : [1000, 3000, 6000, 12_500])
     case "pool_compute": try measurePoolCompute(count: arguments.number(or: 40))
+    case "pool_start": try measurePoolStart(count: arguments.number(or: 100))
     case "pool_bytes": try measurePoolBytes(size: arguments.number(or: 16 << 20))
     case let other: throw UsageError(reason: "no such workload: \(other)")
     }

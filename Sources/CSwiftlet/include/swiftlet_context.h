@@ -66,6 +66,7 @@ struct swiftlet_context {
   uint64_t number;                     // names it when there is no name
   uint64_t spawner;                    // fibers: the number of the one that spawned it, 0 for none
   uint64_t run;                        // counts what has run on this stack: tells successive owners apart
+  uint64_t run_time, timed_run;        // nanoseconds for which run number `timed_run` has run, while that is counted
 
   char *low;                           // lowest usable byte, just above the guard
   size_t size;                         // usable bytes, this structure included

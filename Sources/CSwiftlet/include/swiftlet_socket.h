@@ -25,6 +25,11 @@ typedef long (*swiftlet_socket_fault)(int call, int descriptor, long size);
 extern _Atomic(swiftlet_socket_fault) swiftlet_socket_fault_hook;
 void swiftlet_socket_set_fault(swiftlet_socket_fault hook);
 
+/// A refusal or a short count need not have come from the kernel: then it will not tell of a change to ready.
+static inline bool swiftlet_socket_may_lie(void) {
+  return __builtin_expect(atomic_load_explicit(&swiftlet_socket_fault_hook, memory_order_relaxed) != NULL, 0);
+}
+
 static inline long swiftlet_socket_ask(int call, int descriptor, long size) {
   swiftlet_socket_fault hook = atomic_load_explicit(&swiftlet_socket_fault_hook, memory_order_relaxed);
   return __builtin_expect(hook != NULL, 0) ? hook(call, descriptor, size) : size;
@@ -77,6 +82,8 @@ long swiftlet_datagram_send(int descriptor, const void *bytes, long size, const 
 int swiftlet_socket_connect(int descriptor, const void *address, int length);
 /// The outcome of a connect that went on in the background: 0 or the negative errno.
 int swiftlet_socket_outcome(int descriptor);
+/// Makes connections come from an address of this machine; the port is chosen when they are made.
+int swiftlet_socket_set_source(int descriptor, const void *address, int length);
 int swiftlet_socket_listen(int descriptor, const void *address, int length, int backlog, bool reuse_port);
 int swiftlet_socket_accept(int descriptor, void *address, int *length);
 int swiftlet_socket_local_address(int descriptor, void *address, int *length);

@@ -1,4 +1,5 @@
-// What a loop notes while somebody records it. A ring of records that the loop's thread writes and one other thread reads.
+// What a loop notes while somebody records it, or wants to know for how long each coroutine has run. A ring of records that the
+// loop's thread writes and one other thread reads.
 // Off, it costs one test of a pointer that lies beside what is used anyway.
 #ifndef SWIFTLET_TRACE_H
 #define SWIFTLET_TRACE_H
@@ -32,6 +33,9 @@ typedef struct swiftlet_trace {
   uint64_t mask;
   uint64_t written, taken;     // counted for ever
   uint64_t lost;               // there was no room
+  bool records, counts_time;   // set by other threads
+  void *running;               // the context whose time is being counted, and since when
+  uint64_t running_since;
 } swiftlet_trace;
 
 /// Makes a ring of so many records, a power of two.
@@ -40,6 +44,11 @@ swiftlet_trace *swiftlet_trace_make(size_t count);
 /// Notes one; on the loop's thread.
 void swiftlet_trace_note(swiftlet_trace *trace, uint32_t kind, uint64_t subject, uint64_t object, uint64_t number,
                          uint32_t detail);
+
+static inline void swiftlet_trace_set(swiftlet_trace *trace, bool records, bool counts_time) {
+  __atomic_store_n(&trace->records, records, __ATOMIC_RELAXED);
+  __atomic_store_n(&trace->counts_time, counts_time, __ATOMIC_RELAXED);
+}
 
 /// Takes some out; on the reader's thread. Answers how many.
 size_t swiftlet_trace_take(swiftlet_trace *trace, swiftlet_trace_event *events, size_t capacity);

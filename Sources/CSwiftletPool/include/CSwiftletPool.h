@@ -34,6 +34,8 @@ int swiftlet_pool_become_worker(int parent);
 
 /// Sends bytes, and a descriptor with them unless it is -1.
 long swiftlet_pool_send(int socket, const void *bytes, size_t size, int passed);
+/// Sends bytes from two places, one after the other.
+long swiftlet_pool_send_both(int socket, const void *first, size_t first_size, const void *second, size_t second_size);
 /// `*passed` is a descriptor that came with the bytes, -1 if none did, -2 if one did and this process has no room for it.
 long swiftlet_pool_receive(int socket, void *buffer, size_t size, int *passed);
 int swiftlet_pool_shut_down(int socket);

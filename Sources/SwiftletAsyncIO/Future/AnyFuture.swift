@@ -104,6 +104,10 @@ public class AnyFuture: Hashable, CustomStringConvertible, @unchecked Sendable {
     ) throws(LoopError) -> DoneCallback {
         try loop.requireOwnThread()
         let callback = DoneCallback(number: loop.asyncState.nextNumber(), name: name, file: file, line: line)
+        var body = body
+        if let values = TaskLocalValues.current() {
+            body = { [body] future in try values.bound { try body(future) } }
+        }
         addObserver(.callback(callback, body))
         return callback
     }

@@ -85,6 +85,8 @@ public final class LoopTask<Value: Sendable>: Future<Value>, AnyLoopTask, TaskIn
 
     // MARK: Describing
 
+    var coroutineInTask: String { coroutine.stateInTask }
+
     override var kindName: String { "Task" }
 
     override var stateWords: String { isDone || cancelRequests == 0 ? super.stateWords : "cancelling" }

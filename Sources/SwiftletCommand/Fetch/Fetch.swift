@@ -14,7 +14,7 @@ struct Fetch: ParsableCommand {
             unless --fail is given.
             """)
 
-    /// What bad usage ends with; the other commands take sysexits.h's.
+    /// What bad usage ends with, of this command alone: 1 and 2 are usual among those that do many things at once.
     static let usageCode: CInt = 2
 
     @Argument(help: ArgumentHelp("The URLs to fetch.", valueName: "url"))
@@ -143,14 +143,12 @@ struct Fetch: ParsableCommand {
         let needed = concurrency + 64
         let limit = Int(clamping: swiftlet_raise_descriptor_limit())
         if needed > limit {
-            throw Failure(
-                code: Self.usageCode,
-                reason:
-                    "--concurrency \(concurrency) needs \(needed) descriptors, and the limit is \(limit): see ulimit -n"
+            throw Failure.usage(
+                "--concurrency \(concurrency) needs \(needed) descriptors, and the limit is \(limit): see ulimit -n"
             )
         }
         if let input, let output, input != "-", isSameFile(input, output) {
-            throw Failure(code: Self.usageCode, reason: "--output \(output) is the file that --input reads")
+            throw Failure.usage("--output \(output) is the file that --input reads")
         }
         let finished = resume ? try FetchedBefore(mending: output!) : nil
         let save = try save.map { try SaveDirectory($0) }

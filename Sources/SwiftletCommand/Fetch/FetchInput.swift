@@ -23,14 +23,14 @@ final class FetchInput {
         case .some(let path):
             let number = open(path, O_RDONLY | O_CLOEXEC)
             guard number >= 0 else {
-                throw Failure(
-                    code: Fetch.usageCode, reason: "--input \(path) cannot be read: \(String(cString: strerror(errno)))"
+                throw Failure.usage(
+                    "--input \(path) cannot be read: \(String(cString: strerror(errno)))"
                 )
             }
             descriptor = number
             var status = stat()
             guard fstat(number, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR else {
-                throw Failure(code: Fetch.usageCode, reason: "--input \(path) is a directory: it takes a file of URLs")
+                throw Failure.usage("--input \(path) is a directory: it takes a file of URLs")
             }
         }
         let lines: Int? = if let descriptor { Self.countLines(descriptor) } else { 0 }

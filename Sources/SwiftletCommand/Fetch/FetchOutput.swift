@@ -25,9 +25,7 @@ final class FetchOutput {
         if let path {
             descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (appends ? 0 : O_TRUNC), 0o666)
             guard descriptor >= 0 else {
-                throw Failure(
-                    code: Fetch.usageCode,
-                    reason: "--output \(path) cannot be written: \(String(cString: strerror(errno)))")
+                throw Failure.usage("--output \(path) cannot be written: \(String(cString: strerror(errno)))")
             }
         } else {
             descriptor = STDOUT_FILENO

@@ -20,18 +20,12 @@ enum FetchWorkers {
         case .processes(let count):
             let pool = try ProcessPool(
                 processes: count, childConcurrency: (concurrency + count - 1) / count, responseLimit: .seconds(10))
-            return FetchPool(pool) {
-                pool.terminate()
-                try pool.join()
-            }
+            return FetchPool(pool)
         case .queue(let configuration):
             do {
                 let pool = try NATSPool(configuration)
                 try pool.waitUntilReady()
-                return FetchPool(pool) {
-                    pool.terminate()
-                    try pool.join()
-                }
+                return FetchPool(pool)
             } catch let error as NATSError {
                 throw Failure(error)
             }
@@ -43,7 +37,7 @@ extension Failure {
     /// Servers that are away are no mistake of the command's; to ask for what was not built is.
     init(_ error: NATSError) {
         switch error {
-        case .notBuilt, .invalidOption: self.init(code: Fetch.usageCode, reason: "--nats: \(error)")
+        case .notBuilt, .invalidOption: self = .usage("--nats: \(error)")
         default: self = .unavailable("\(error)")
         }
     }
@@ -51,13 +45,9 @@ extension Failure {
 
 /// The workers of a run.
 struct FetchPool {
-    private let pool: any JobPool
-    private let ending: () throws -> Void
+    private let pool: any ClosablePool
 
-    init(_ pool: any JobPool, ending: @escaping () throws -> Void) {
-        self.pool = pool
-        self.ending = ending
-    }
+    init(_ pool: any ClosablePool) { self.pool = pool }
 
     /// Has a worker make one try; the body is saved here.
     ///
@@ -93,8 +83,9 @@ struct FetchPool {
     }
 
     func end() {
+        pool.terminate()
         // Interrupted while it waits: the process ends, and the workers with it.
-        try? ending()
+        try? pool.join()
     }
 }
 

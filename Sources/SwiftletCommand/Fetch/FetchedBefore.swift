@@ -88,9 +88,7 @@ final class FetchedBefore {
         do {
             line = try JSONDecoder().decode(Line.self, from: Data(bytes))
         } catch {
-            throw Failure(
-                code: Fetch.usageCode,
-                reason: "--output \(path) has lines that are no results of fetch: --resume leaves it as it is")
+            throw Failure.usage("--output \(path) has lines that are no results of fetch: --resume leaves it as it is")
         }
         guard line.error == nil else { return false }
         counts[Key(line.url), default: 0] += 1
@@ -123,6 +121,6 @@ final class FetchedBefore {
     }
 
     private static func failure(_ what: String) -> Failure {
-        Failure(code: Fetch.usageCode, reason: "\(what): \(String(cString: strerror(errno)))")
+        Failure.usage("\(what): \(String(cString: strerror(errno)))")
     }
 }

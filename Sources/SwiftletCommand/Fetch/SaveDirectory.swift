@@ -11,17 +11,14 @@ final class SaveDirectory {
     init(_ path: String) throws(Failure) {
         self.path = path
         guard mkdir(path, 0o777) == 0 || errno == EEXIST, access(path, W_OK | X_OK) == 0 else {
-            throw Failure(
-                code: Fetch.usageCode,
-                reason: "--save \(path) is no directory to write to: \(String(cString: strerror(errno)))")
+            throw Failure.usage("--save \(path) is no directory to write to: \(String(cString: strerror(errno)))")
         }
     }
 
     /// Removes what killed runs have left unfinished; what belongs to a living process stays.
     func removeLeftovers() throws(Failure) {
         guard let directory = opendir(path) else {
-            throw Failure(
-                code: Fetch.usageCode, reason: "--save \(path) cannot be read: \(String(cString: strerror(errno)))")
+            throw Failure.usage("--save \(path) cannot be read: \(String(cString: strerror(errno)))")
         }
         defer { closedir(directory) }
         while let entry = readdir(directory) {

@@ -57,11 +57,15 @@ struct Dump: ParsableCommand {
 
     private static func describe(_ coroutine: Snapshot.Coroutine, in snapshot: Snapshot) -> String {
         var text = "\(snapshot.label(coroutine)) \(Wording.printable(coroutine.what))\(Snapshot.place(coroutine)): "
-        text +=
-            coroutine.state == "waiting" ? "waits for \(Wording.printable(coroutine.wait))" : "is \(coroutine.state)"
+        if coroutine.state == "waiting" {
+            text += "waits for \(Wording.printable(coroutine.wait))"
+        } else {
+            text += "is \(coroutine.state)\(coroutine.wait.isEmpty ? "" : " at \(coroutine.wait)")"
+        }
         if let age = coroutine.waitAge { text += ", since \(Wording.age(age, isOlder: coroutine.waitIsOlder))" }
         if let deadline = coroutine.deadline { text += ", at most \(Wording.time(deadline)) more" }
         if let age = coroutine.age { text += "; age \(Wording.age(age, isOlder: coroutine.isOlder))" }
+        if coroutine.runTime > 0 { text += "; ran \(Wording.time(coroutine.runTime))" }
         if coroutine.stackSize > 0 {
             text +=
                 "; stack \(coroutine.stackUsed) bytes, touched \(coroutine.stackTouched >> 10) of \(coroutine.stackSize >> 10) KB"

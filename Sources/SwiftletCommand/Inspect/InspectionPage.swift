@@ -18,7 +18,7 @@ enum InspectionPage {
         .bar.busy i { background: var(--bad); }
         small { opacity: .75; } table { border-collapse: collapse; width: 100%; }
         th, td { text-align: left; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-        th { cursor: pointer; user-select: none; } td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+        th { cursor: pointer; user-select: none; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
         tr.c:hover { background: var(--soft); cursor: pointer; } tr.dead td { color: var(--bad); }
         pre { margin: .2rem 0 .6rem; padding: .5rem; background: var(--soft); white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px; }
         .tools { display: flex; gap: .6rem; align-items: center; margin: .6rem 0; flex-wrap: wrap; } input[type=search] { flex: 1; min-width: 12rem; padding: .3rem; }
@@ -33,13 +33,14 @@ enum InspectionPage {
         "use strict";
         const $ = id => document.getElementById(id), most = 500;
         const key = new URLSearchParams(location.search).get("key");
-        const columns = [["number", "ID"], ["kind", "Kind"], ["state", "State"], ["age_ns", "Age"], ["wait_ns", "Waits"], ["name", "Name"], ["wait", "For"], ["stack_used", "Stack"]];
+        const columns = [["number", "ID"], ["kind", "Kind"], ["state", "State"], ["age_ns", "Age"], ["wait_ns", "Waits"], ["ran_ns", "Ran"], ["name", "Name"], ["wait", "For"], ["stack_used", "Stack"]];
+        const numeric = new Set(["number", "age_ns", "wait_ns", "ran_ns", "stack_used"]);
         let data = null, sort = "wait_ns", down = true, open = new Set();
         const time = n => n === undefined ? "" : Math.abs(n) < 1e6 ? Math.round(n / 1e3) + " us" : n < 1e9 ? (n / 1e6).toFixed(n < 1e7 ? 1 : 0) + " ms" : n < 1e11 ? (n / 1e9).toFixed(1) + " s" : n < 6e12 ? Math.round(n / 6e10) + " min" : Math.round(n / 3.6e12) + " h";
         const cell = (text, kind) => { const td = document.createElement("td"); td.textContent = text; if (kind) td.className = kind; return td; };
         const block = (tag, text, kind) => { const e = document.createElement(tag); e.textContent = text; if (kind) e.className = kind; return e; };
         const words = c => [c.kind, c.state, c.name, c.origin, c.wait, c.scope].join(" ").toLowerCase();
-        for (const [name, title] of columns) { const th = block("th", title); th.onclick = () => { down = sort === name ? !down : true; sort = name; draw(); }; $("head").append(th); }
+        for (const [name, title] of columns) { const th = block("th", title, numeric.has(name) ? "n" : ""); th.onclick = () => { down = sort === name ? !down : true; sort = name; draw(); }; $("head").append(th); }
         function ordered(list) { return [...list].sort((a, b) => { const x = a[sort] ?? -1, y = b[sort] ?? -1; return (x < y ? 1 : x > y ? -1 : 0) * (down ? 1 : -1); }); }
         function treeOrder(list) {
           const known = new Set(list.map(c => c.id)), below = new Map(), result = [];
@@ -66,8 +67,8 @@ enum InspectionPage {
           for (const [c, depth] of rows.slice(0, most)) {
             const tr = document.createElement("tr"); tr.className = c.cycle === undefined ? "c" : "c dead";
             const name = cell(c.name); name.style.paddingLeft = depth * 1.2 + "rem"; name.title = c.origin ?? "";
-            tr.append(cell(c.number ?? "", "n"), cell(c.kind), cell(c.state), cell((c.older && c.age_ns !== undefined ? ">" : "") + time(c.age_ns), "n"), cell((c.wait_older ? ">" : "") + time(c.wait_ns), "n"), name,
-              cell((c.wait ?? "") + (c.deadline_ns === undefined ? "" : `, at most ${time(c.deadline_ns)} more`) + (c.cycle === undefined ? "" : "  [deadlock]")), cell(`${c.stack_used} B`, "n"));
+            tr.append(cell(c.number ?? "", "n"), cell(c.kind), cell(c.state), cell((c.older && c.age_ns !== undefined ? ">" : "") + time(c.age_ns), "n"), cell((c.wait_older ? ">" : "") + time(c.wait_ns), "n"), cell(time(c.ran_ns), "n"), name,
+              cell((c.wait ?? "") + (c.deadline_ns === undefined ? "" : `, at most ${time(c.deadline_ns)} more`) + (c.cycle === undefined ? "" : "  [deadlock]")), cell(c.stack_used ? `${c.stack_used} B` : "", "n"));
             tr.onclick = () => { open.has(c.id) ? open.delete(c.id) : open.add(c.id); draw(); };
             body.push(tr);
             if (open.has(c.id)) {

@@ -63,7 +63,7 @@ struct Ps: ParsableCommand {
 
 /// A coroutine on one line.
 enum CoroutineTable {
-    static let header = line("ID", "KIND", "STATE", "AGE", "WAITS", "NAME", "FOR")
+    static let header = line("ID", "KIND", "STATE", "AGE", "WAITS", "RAN", "NAME", "FOR")
 
     static func line(_ coroutine: Snapshot.Coroutine, in snapshot: Snapshot) -> String {
         var detail = coroutine.wait
@@ -75,12 +75,12 @@ enum CoroutineTable {
         return line(
             snapshot.label(coroutine), coroutine.kind, coroutine.state,
             Wording.age(coroutine.age, isOlder: coroutine.isOlder),
-            Wording.age(coroutine.waitAge, isOlder: coroutine.waitIsOlder), Wording.printable(coroutine.name),
-            Wording.printable(detail))
+            Wording.age(coroutine.waitAge, isOlder: coroutine.waitIsOlder), Wording.runTime(coroutine),
+            Wording.printable(coroutine.name), Wording.printable(detail))
     }
 
     private static func line(_ columns: String...) -> String {
-        zip(columns, [7, 9, 9, 8, 8, 28, 0]).map { Wording.padded($0, to: $1) }.joined(separator: " ")
+        zip(columns, [7, 9, 9, 8, 8, 8, 28, 0]).map { Wording.padded($0, to: $1) }.joined(separator: " ")
             .trimmingTrailingSpaces
     }
 }

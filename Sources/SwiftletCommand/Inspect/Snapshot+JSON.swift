@@ -71,6 +71,7 @@ extension Snapshot {
             ("stack_touched", "\(coroutine.stackTouched)"), ("stack_size", "\(coroutine.stackSize)"),
             ("cycle", coroutine.cycle.map(String.init)),
             ("waits_for", coroutine.waitsFor.isEmpty ? nil : JSONText.array(coroutine.waitsFor.map(hexadecimal))),
+            ("ran_ns", coroutine.runTime > 0 ? "\(coroutine.runTime)" : nil),
             ("processor_permille", coroutine.processorShare.map(String.init)),
         ])
     }

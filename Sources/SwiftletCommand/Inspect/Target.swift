@@ -51,9 +51,11 @@ struct Target {
         return try look(client, stacks: stacks)
     }
 
-    func look(_ client: InspectionClient, stacks: Bool, profile: Int = 0) throws(Failure) -> Snapshot {
+    func look(_ client: InspectionClient, stacks: Bool, profile: Int = 0, times: Bool = false) throws(Failure)
+        -> Snapshot
+    {
         do {
-            let snapshot = try client.look(stacks: stacks, profile: profile)
+            let snapshot = try client.look(stacks: stacks, profile: profile, times: times)
             if !snapshot.process.refusal.isEmpty { throw Failure.unavailable(snapshot.process.refusal) }
             return snapshot
         } catch let failure as Failure {

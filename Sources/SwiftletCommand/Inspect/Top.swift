@@ -45,7 +45,7 @@ struct Top: ParsableCommand {
         var left = count ?? .max
         while left > 0 {
             var screen = TopScreen()
-            screen.snapshot = try target.look(client, stacks: false, profile: milliseconds)
+            screen.snapshot = try target.look(client, stacks: false, profile: milliseconds, times: true)
             printLine(screen.snapshot.summary)
             for loop in screen.snapshot.loops { printLine("  \(screen.snapshot.summary(loop))") }
             for line in screen.snapshot.describeFindings(backtraces: false) { printLine(line) }
@@ -61,7 +61,7 @@ struct Top: ParsableCommand {
         while !screen.wantsToQuit, !EndBySignal.isWanted, left > 0 {
             if !isAsking, !screen.isPaused {
                 // The looks at what runs take as long as the view stands.
-                try ask(target, client, "look \(screen.detail == nil ? 0 : 1) \(milliseconds)")
+                try ask(target, client, "look \(screen.detail == nil ? 0 : 1) \(milliseconds) 1")
                 isAsking = true
             }
             var wanted = [

@@ -94,7 +94,7 @@ struct TopScreen {
                 ? "filter: \(filter)_"
                 : "\(isPaused ? "PAUSED  " : "")sort \(order.rawValue)\(isReversed ? ", reversed" : "")\(filter.isEmpty ? "" : ", filter '\(filter)'")   [s]ort [r]everse [/]filter [p]ause [enter] look [q]uit"
         )
-        lines.append(Self.row("CPU", "ID", "KIND", "STATE", "AGE", "WAITS", "NAME", "FOR"))
+        lines.append(Self.row("CPU", "RAN", "ID", "KIND", "STATE", "AGE", "WAITS", "NAME", "FOR"))
         let rowsOfAll = shown
         selected = max(0, min(selected, rowsOfAll.count - 1))
         let room = max(1, rows - lines.count)
@@ -108,14 +108,15 @@ struct TopScreen {
 
     func row(_ coroutine: Snapshot.Coroutine) -> String {
         Self.row(
-            coroutine.processorShare.map { $0 == 0 ? "" : Wording.percent($0) } ?? "", snapshot.label(coroutine),
+            coroutine.processorShare.map { $0 == 0 ? "" : Wording.percent($0) } ?? "", Wording.runTime(coroutine),
+            snapshot.label(coroutine),
             coroutine.kind, coroutine.state, Wording.age(coroutine.age, isOlder: coroutine.isOlder),
             Wording.age(coroutine.waitAge, isOlder: coroutine.waitIsOlder), Wording.printable(coroutine.name),
             Wording.printable(coroutine.wait) + (coroutine.cycle == nil ? "" : "  [deadlock]"))
     }
 
     static func row(_ columns: String...) -> String {
-        zip(columns, [8, 7, 9, 9, 8, 8, 28, 0]).map { Wording.padded($0, to: $1) }.joined(separator: " ")
+        zip(columns, [8, 8, 7, 9, 9, 8, 8, 28, 0]).map { Wording.padded($0, to: $1) }.joined(separator: " ")
     }
 
     private func describe(_ coroutine: Snapshot.Coroutine) -> [String] {
@@ -128,6 +129,7 @@ struct TopScreen {
             "spawned at \(Wording.printable(coroutine.origin ?? "-"))",
             "parent     \(coroutine.parent.flatMap { parent in snapshot.coroutines.first { $0.identity == parent } }.map { Wording.printable($0.what) } ?? "-")",
             "scope      \(Wording.printable(coroutine.scope ?? "-"))",
+            "ran        \(Wording.runTime(coroutine))",
             "processor  \(coroutine.processorShare.map { Wording.percent($0) } ?? "-")",
             "stack      \(coroutine.stackUsed) bytes in use, \(coroutine.stackTouched >> 10) of \(coroutine.stackSize >> 10) KB touched",
             "",

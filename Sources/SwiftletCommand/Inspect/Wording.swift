@@ -24,6 +24,11 @@ enum Wording {
         return (isOlder ? ">" : "") + time(age)
     }
 
+    /// For how long a coroutine has run, if that was counted.
+    static func runTime(_ coroutine: Snapshot.Coroutine) -> String {
+        coroutine.runTime == 0 ? "-" : time(coroutine.runTime)
+    }
+
     /// With its plural.
     static func count(_ number: Int, _ noun: String, _ plural: String? = nil) -> String {
         "\(grouped(number)) \(number == 1 ? noun : plural ?? noun + "s")"

@@ -19,6 +19,9 @@ struct Serve: ParsableCommand {
     @Option(parsing: .unconditional, help: "The port to listen on; 0 takes a free one.")
     var port = 5000
 
+    @Option(help: "Listen at this path instead, by a Unix socket; the file is removed at the end.", completion: .file())
+    var unix: String?
+
     @OptionGroup(title: "How slow and how bad it is")
     var answer: SlowAnswer
 
@@ -66,6 +69,7 @@ struct Serve: ParsableCommand {
         var configuration = HTTPServer.Configuration()
         configuration.host = host
         configuration.port = port
+        configuration.unixSocket = unix
         configuration.requestLimit = threaded ? nil : 1
         limits.apply(to: &configuration)
         if accessLog { configuration.accessLog = { writeToStandardError($0.commonLogLine + "\n") } }
@@ -77,7 +81,7 @@ struct Serve: ParsableCommand {
                     try tls.prepare()
                     configuration.tls = tls
                 } catch let error as TLSError {
-                    throw Failure(code: Fetch.usageCode, reason: "--tls-cert, --tls-key: \(error)")
+                    throw Failure.usage("--tls-cert, --tls-key: \(error)")
                 }
             }
             let scheme = certificateFile == nil ? "http" : "https"
@@ -103,7 +107,8 @@ struct Serve: ParsableCommand {
         for signal in [SIGINT, SIGTERM] { try onSignal(signal) { signalled.trySet(.success(signal)) } }
         try server.start()
         let host = host.contains(":") ? "[\(host)]" : host
-        printLine("Running on \(scheme)://\(host):\(server.port)/ (Press CTRL+C to quit)")
+        let place = unix.map { "unix:\($0)" } ?? "\(scheme)://\(host):\(server.port)/"
+        printLine("Running on \(place) (Press CTRL+C to quit)")
         let signal = try signalled.get()
         try server.stop(grace: .zero)
         Glibc.exit(128 + signal)

@@ -13,6 +13,8 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     /// What may still come of an announced length; `nil` sends chunks.
     private var remaining: Int?
     private var isOpen = true
+    /// What is written goes through it.
+    private var compressor: Compressor?
     /// The server wants no more of it.
     private(set) var isRefused = false
     /// How many bytes of the body have been sent.
@@ -49,7 +51,24 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         try await parkInTask { try self.send(bytes) }
     }
 
+    /// Compresses what the body writes, and ends the coded data behind it.
+    func compress(_ compressor: Compressor, _ body: () throws -> Void) throws {
+        self.compressor = compressor
+        try body()
+        self.compressor = nil
+        var rest: [UInt8] = []
+        try compressor.finish(into: &rest)
+        try send(rest)
+    }
+
     private func send(_ bytes: [UInt8]) throws {
+        guard let compressor else { return try transmit(bytes) }
+        var coded: [UInt8] = []
+        try compressor.encode(bytes, into: &coded)
+        try transmit(coded)
+    }
+
+    private func transmit(_ bytes: [UInt8]) throws {
         guard !bytes.isEmpty else { return }
         guard isOpen else { throw HTTPBodyLengthError.written(afterEnd: sentBytes) }
         if sentBytes > 0, try connection.isRefused(limits: limits, until: deadline) {

@@ -23,6 +23,8 @@ public struct HTTPRequestBody: Sendable, ExpressibleByArrayLiteral {
     let content: Content
     /// The Content-Type field of requests that set none themselves.
     public var contentType: String?
+    /// How it is coded on the way, as Content-Encoding says.
+    private(set) var coding: ContentCoding?
 
     init(_ content: Content, contentType: String? = nil) {
         self.content = content
@@ -103,6 +105,28 @@ public struct HTTPRequestBody: Sendable, ExpressibleByArrayLiteral {
         stream(length: length, contentType: contentType) { writer in
             try blockOn { for try await piece in pieces { try await writer.write(piece) } }
         }
+    }
+
+    /// The body, compressed: at once what is in memory, streams and files while they are sent, in chunks. Few servers take it:
+    /// they must be known to. aiohttp's `compress`.
+    ///
+    /// - Throws: `CompressionError`.
+    public func compressed(_ coding: ContentCoding = .gzip, level: Int? = nil) throws -> HTTPRequestBody {
+        let compressor = try Compressor(coding, level: level)
+        var body: HTTPRequestBody
+        switch content {
+        case .bytes(let bytes):
+            var coded: [UInt8] = []
+            try compressor.encode(bytes, into: &coded)
+            try compressor.finish(into: &coded)
+            body = .bytes(coded, contentType: contentType)
+        case .stream(_, let isRepeatable, let produce):
+            body = .stream(contentType: contentType, isRepeatable: isRepeatable) { writer in
+                try writer.compress(try Compressor(coding, level: level)) { try produce(writer) }
+            }
+        }
+        body.coding = coding == .identity ? nil : coding
+        return body
     }
 
     /// The length, if it is known before.

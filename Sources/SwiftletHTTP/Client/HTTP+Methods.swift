@@ -46,6 +46,28 @@ extension HTTP {
         }
     }
 
+    /// Asks what may be done with a URL.
+    ///
+    /// Cancellation: ends the request.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
+    public static func options(
+        _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
+    ) throws -> HTTPClientResponse {
+        try client.options(url, parameters: parameters, headers: headers, timeout: timeout)
+    }
+
+    /// Asks what may be done with a URL, from a task.
+    ///
+    /// Cancellation: ends the request.
+    /// - Throws: `HTTPURLError`; `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
+    public static func options(
+        _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
+    ) async throws -> HTTPClientResponse {
+        try await parkInTask {
+            try client.options(url, parameters: parameters, headers: headers, timeout: timeout)
+        }
+    }
+
     /// Sends a body to be processed.
     ///
     /// Cancellation: ends the request.

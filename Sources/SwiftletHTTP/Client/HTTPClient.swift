@@ -73,6 +73,9 @@ public final class HTTPClient: Sendable {
     /// while it closes many, whatever was cancelled.
     public func close() { pool.close(isPatient: true) }
 
+    /// `close()` was called.
+    public var isClosed: Bool { pool.isClosed }
+
     /// What it has done, and how it stands.
     public var statistics: HTTPClientStatistics { pool.statistics }
 

@@ -22,6 +22,9 @@ extension HTTPClient {
         public var headers: HTTPFields = [:]
         /// The User-Agent field of requests that do not set it.
         public var userAgent = "Swiftlet"
+        /// What is not sent unless a request sets it, of User-Agent, Accept, Accept-Encoding and Content-Type, which the client
+        /// writes unasked otherwise. aiohttp's `skip_auto_headers`.
+        public var omittedHeaders: Set<HTTPField.Name> = []
         /// Who asks, for requests that do not say so themselves. Sent to the origin of the base URL only, if there is one.
         public var authentication: HTTPAuthentication?
         /// Where cookies are kept.
@@ -68,6 +71,11 @@ extension HTTPClient {
         /// The path of a Unix socket that all connections go to, whatever the URLs' host, which the server is told as ever; with
         /// `@` first it is a name in the kernel's abstract namespace. curl's `--unix-socket` and aiohttp's `UnixConnector`.
         public var unixSocket: String?
+        /// Who looks up hosts: how long answers are remembered, and which addresses they have, is its matter.
+        public var resolver = Resolver.shared
+        /// The address of this machine that connections come from, such as `10.0.0.2`; `nil` leaves it to the kernel. aiohttp's
+        /// `local_addr`.
+        public var localHost: String?
         /// Makes the connections, given host, port and deadline; `nil` looks up the host and connects by TCP. For streams
         /// of one's own making. TLS comes on top, over https.
         public var connect: (@Sendable (_ host: String, _ port: Int, Deadline?) throws -> any ByteStream)?

@@ -15,6 +15,8 @@ public struct HTTPClientEvent: Sendable, CustomStringConvertible {
         /// It goes over a kept connection of this age.
         case reused(age: Duration)
         case resolving(host: String)
+        /// Its addresses are remembered, instead of looked up.
+        case remembered(host: String)
         case resolved([SocketAddress])
         case connecting
         case connected(SocketAddress)

@@ -1,11 +1,17 @@
 import Glibc
+public import HTTPTypes
 
 /// A proxy for HTTP: asked for whole URLs over http, and for tunnels (CONNECT) over https.
 public struct HTTPProxy: Sendable, Hashable {
     /// Where it listens. Its credentials are sent to it.
     public var url: HTTPURL
+    /// Further fields of what asks for a tunnel. Over http the request's own fields are all there is.
+    public var headers: HTTPFields
 
-    public init(_ url: HTTPURL) { self.url = url }
+    public init(_ url: HTTPURL, headers: HTTPFields = [:]) {
+        self.url = url
+        self.headers = headers
+    }
 
     /// The Proxy-Authorization field.
     var authorization: String? {

@@ -130,12 +130,12 @@ public final class HTTPResponseBody: AsyncSequence, @unchecked Sendable {
         exchange.release()
     }
 
-    private func putBack(_ piece: [UInt8], from start: Int) {
+    func putBack(_ piece: [UInt8], from start: Int) {
         rest = piece
         restStart = start
     }
 
-    private func take() throws -> [UInt8]? {
+    func take() throws -> [UInt8]? {
         if restStart < rest.count {
             defer {
                 rest = []

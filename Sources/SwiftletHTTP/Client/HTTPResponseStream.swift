@@ -60,6 +60,15 @@ public final class HTTPResponseStream: @unchecked Sendable {
         try await parkInTask { try self.collect() }
     }
 
+    /// The parts of a multipart answer, while they come.
+    ///
+    /// - Parameter partLimit: the most parts.
+    /// - Throws: `HTTPParseError` for an answer that has no parts.
+    public func multipart(partLimit: Int = 1000) throws(HTTPParseError) -> MultipartReader {
+        let body = body
+        return try MultipartReader(contentType: headers[.contentType], partLimit: partLimit) { try body.next() }
+    }
+
     /// Releases the connection. Closing twice does nothing.
     public func close() { body.close() }
 

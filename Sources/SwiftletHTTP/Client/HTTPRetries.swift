@@ -1,5 +1,6 @@
 import HTTPTypes
 import Swiftlet
+import SwiftletLoop
 
 /// Sends idempotent requests again that failed for want of a connection, or were answered 429, 502, 503 or 504.
 ///
@@ -27,6 +28,7 @@ public struct HTTPRetries: HTTPClientMiddleware {
     ) throws -> HTTPResponseStream {
         guard request.isIdempotent, request.isRepeatable else { return try next(request) }
         var pause = firstPause
+        var random = LoopRandom()
         for _ in 0..<max(0, count) {
             var asked: Duration?
             do {
@@ -37,7 +39,7 @@ public struct HTTPRetries: HTTPClientMiddleware {
             } catch let error as HTTPClientError where error.isConnectionFailure || isDisconnection(error.cause) {
                 // Nothing has come of it: that is what the repetition is for.
             }
-            try sleep(min(asked ?? pause * Double.random(in: 0.5...1), longestPause))
+            try sleep(min(asked ?? pause * Double.random(in: 0.5...1, using: &random), longestPause))
             pause = min(pause * 2, longestPause)
         }
         return try next(request)

@@ -1,3 +1,4 @@
+import FoundationEssentials
 public import HTTPTypes
 import SwiftletLoop
 
@@ -113,6 +114,20 @@ extension WebSocket {
             case .text(let text): Array(text.utf8)
             case .binary(let bytes): bytes
             }
+        }
+
+        /// The message, read as JSON. aiohttp's `receive_json`.
+        ///
+        /// - Throws: `DecodingError`.
+        public func json<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
+            try JSONDecoder().decode(type, from: Data(bytes))
+        }
+
+        /// A text message of JSON. aiohttp's `send_json`.
+        ///
+        /// - Throws: `EncodingError`.
+        public static func json(_ value: some Encodable) throws -> Message {
+            .text(String(decoding: try JSONEncoder().encode(value), as: UTF8.self))
         }
     }
 

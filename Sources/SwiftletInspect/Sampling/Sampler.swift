@@ -18,6 +18,7 @@ final class Sampler: Sendable {
     private let state = Locked(State())
 
     func sample() {
+        LoopTraces.takeUpLoops()
         let loops = EventLoop.all
         var probed: [(EventLoop, DelayProbe)] = []
         let now = swiftlet_now()

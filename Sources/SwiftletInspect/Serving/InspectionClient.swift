@@ -29,8 +29,8 @@ package final class InspectionClient {
         guard send(number, bytes, bytes.count, CInt(MSG_NOSIGNAL)) == bytes.count else { throw .gone }
     }
 
-    package func look(stacks: Bool, profile: Int = 0) throws(Failure) -> Snapshot {
-        try ask("look \(stacks ? 1 : 0) \(profile)")
+    package func look(stacks: Bool, profile: Int = 0, times: Bool = false) throws(Failure) -> Snapshot {
+        try ask("look \(stacks ? 1 : 0) \(profile) \(times ? 1 : 0)")
         return try readSnapshot()
     }
 

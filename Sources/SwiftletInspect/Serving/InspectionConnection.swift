@@ -5,8 +5,8 @@ import SwiftletLoop
 
 /// One client. It sends lines, each a request; the answers are lines too, the last of them `end` or `refused`.
 ///
-/// `look STACKS PROFILE`: a snapshot; STACKS 1 with backtraces and descriptors, PROFILE milliseconds of looks at what runs
-/// before. `trace`: events until the client has gone.
+/// `look STACKS PROFILE TIMES`: a snapshot; STACKS 1 with backtraces and descriptors, PROFILE milliseconds of looks at what
+/// runs before, TIMES 1 to have running times counted until the client has gone. `trace`: events until the client has gone.
 final class InspectionConnection: Sendable {
     struct Gone: Error {}
 
@@ -38,11 +38,17 @@ final class InspectionConnection: Sendable {
 
     func serve(_ sampler: Sampler) {
         var unread: [UInt8] = []
+        var countsTime = false
+        defer { if countsTime { LoopTraces.endCounting() } }
         while let line = readLine(&unread) {
             let words = String(decoding: line, as: UTF8.self).split(separator: " ")
             do {
                 switch words.first {
                 case "look":
+                    if words.count > 3, words[3] == "1", !countsTime {
+                        countsTime = true
+                        LoopTraces.beginCounting()
+                    }
                     let profile = words.count > 2 ? min(Int(words[2]) ?? 0, 10_000) : 0
                     let snapshot = SnapshotMaker.make(
                         stacks: words.dropFirst().first == "1", profile: profile, sampler: sampler)

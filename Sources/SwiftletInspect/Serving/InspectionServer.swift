@@ -58,6 +58,7 @@ final class InspectionServer: Sendable {
             giveBack()
             ServiceThreads.leave()
         }
+        Inspection.prepare()
         var wanted = [
             pollfd(fd: listener, events: Int16(POLLIN), revents: 0),
             pollfd(fd: ending, events: Int16(POLLIN), revents: 0),

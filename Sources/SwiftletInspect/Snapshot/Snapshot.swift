@@ -89,6 +89,8 @@ package struct Snapshot: Sendable {
         package var waitsFor: [UInt] = []
         /// Of the samples taken, in how many it ran, in thousandths; `nil` if none were taken.
         package var processorShare: Int?
+        /// For how long it has run, in nanoseconds; 0 if that was not counted.
+        package var runTime = 0
         package var what: String { kind == "fiber" ? name : "\(kind) \(name)" }
     }
 
@@ -275,6 +277,7 @@ extension Snapshot.Coroutine {
         writer.add(cycle)
         writer.add(waitsFor)
         writer.add(processorShare)
+        writer.add(runTime)
         writer.end()
     }
 
@@ -303,5 +306,6 @@ extension Snapshot.Coroutine {
         cycle = reader.optionalNumber()
         waitsFor = reader.numbers()
         processorShare = reader.optionalNumber()
+        runTime = reader.number()
     }
 }

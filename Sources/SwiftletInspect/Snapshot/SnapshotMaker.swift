@@ -170,6 +170,7 @@ struct SnapshotMaker {
         described.waitsFor = coroutine.waitsFor.map { found.coroutines[$0].identity }
         if let deadline = coroutine.deadline { described.deadline = Int(clamping: deadline) - Int(now) }
         if coroutine.state == .waiting { described.wait = wait(of: coroutine, stacks: stacks) }
+        if coroutine.state == .suspended, coroutine.kind == .task { described.wait = "an await" }
         if let history = watched[coroutine.loop]?.history {
             if let (age, isOlder) = history.age(coroutine.waitNumber, \.lastWait, at: now) {
                 described.waitAge = Int(age)
@@ -180,6 +181,7 @@ struct SnapshotMaker {
                 described.isOlder = isOlder
             }
         }
+        described.runTime = Int(coroutine.runNanoseconds)
         if let shares { described.processorShare = shares[coroutine.identity] ?? 0 }
         return described
     }

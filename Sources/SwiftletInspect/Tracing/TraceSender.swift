@@ -7,16 +7,10 @@ import SwiftletLoop
 final class TraceSender {
     private static let ringSize = 1 << 16
     private static let isBusy = Locked(false)
-    /// Of loops that were traced before: a loop's thread may still be writing its last event.
-    private static let rings = Locked<[ObjectIdentifier: Ring]>([:])
-
-    private struct Ring: @unchecked Sendable {
-        let trace: UnsafeMutablePointer<swiftlet_trace>
-    }
 
     private struct Traced {
         let loop: EventLoop
-        let ring: Ring
+        let trace: UnsafeMutablePointer<swiftlet_trace>
         var lost: UInt64 = 0
     }
 
@@ -42,7 +36,7 @@ final class TraceSender {
             return try answer(&writer)
         }
         defer {
-            for one in traced { one.loop.trace(into: nil) }
+            for one in traced { LoopTraces.record(one.loop, false) }
             Self.isBusy.withLock { $0 = false }
         }
         writer.begin("recording")
@@ -60,29 +54,23 @@ final class TraceSender {
 
     private func takeUpLoops() {
         for loop in EventLoop.all where !traced.contains(where: { $0.loop === loop }) {
-            let ring = Self.rings.withLock { rings -> Ring? in
-                if let known = rings[ObjectIdentifier(loop)] { return known }
-                guard let made = swiftlet_trace_make(Self.ringSize) else { return nil }
-                rings[ObjectIdentifier(loop)] = Ring(trace: made)
-                return Ring(trace: made)
-            }
-            guard let ring else { continue }
+            guard let trace = LoopTraces.ring(of: loop) else { continue }
             // What an earlier recording has left.
-            _ = swiftlet_trace_take(ring.trace, &events, events.count)
+            _ = swiftlet_trace_take(trace, &events, events.count)
             let place = traced.count
-            traced.append(Traced(loop: loop, ring: ring, lost: ring.trace.pointee.lost))
+            traced.append(Traced(loop: loop, trace: trace, lost: trace.pointee.lost))
             let thread = loop.kernelThreadNumber
             var name = [CChar](repeating: 0, count: 32)
             swiftlet_thread_name_of(CInt(thread), &name, name.count)
             add(
                 .loop, place, UInt64(thread),
                 String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
-            loop.trace(into: ring.trace)
+            LoopTraces.record(loop, true)
         }
     }
 
     private func takeEvents(_ place: Int) {
-        let trace = traced[place].ring.trace
+        let trace = traced[place].trace
         let count = swiftlet_trace_take(trace, &events, events.count)
         for event in events.prefix(count) {
             switch CInt(bitPattern: event.kind) {

@@ -1,6 +1,7 @@
 import CSwiftlet
 import SwiftletCoroutines
 
+/// Each call finds those task-local values bound that its caller has: asyncio's `context`, which is bound around the asking.
 extension EventLoop {
     /// Calls a closure in the next turn, after what is ready already.
     ///
@@ -10,7 +11,7 @@ extension EventLoop {
         file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping () throws -> Void
     ) throws(LoopError) -> Handle {
         try requireOwnThread()
-        let call = ScheduledCall(body, on: self, at: 0, file: file, line: line)
+        let call = ScheduledCall(keepingTaskLocalValues(body), on: self, at: 0, file: file, line: line)
         unsafe swiftlet_ring_push(&core.pointee.ready, call.item)
         return Handle(call: call)
     }
@@ -33,7 +34,8 @@ extension EventLoop {
         _ deadline: Deadline, file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping () throws -> Void
     ) throws(LoopError) -> TimerHandle {
         try requireOwnThread()
-        let call = ScheduledCall(body, on: self, at: max(deadline.nanoseconds, 1), file: file, line: line)
+        let call = ScheduledCall(
+            keepingTaskLocalValues(body), on: self, at: max(deadline.nanoseconds, 1), file: file, line: line)
         scheduleTimer(for: call.item, at: call.deadline)
         return TimerHandle(call: call)
     }
@@ -54,7 +56,7 @@ extension EventLoop {
     ) throws(LoopError) -> Handle? {
         let key = SendableKey(key)
         guard pendingKeys.withLock({ $0.insert(key).inserted }) else { return nil }
-        let call = CollapsedCall(key, body, on: self, file: file, line: line)
+        let call = CollapsedCall(key, keepingTaskLocalValues(body), on: self, file: file, line: line)
         do {
             try post(call)
         } catch {
@@ -71,7 +73,7 @@ extension EventLoop {
     public func callSoonThreadSafe(
         file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping @Sendable () throws -> Void
     ) throws(LoopError) -> Handle {
-        let call = ScheduledCall(body, on: self, at: 0, file: file, line: line)
+        let call = ScheduledCall(keepingTaskLocalValues(body), on: self, at: 0, file: file, line: line)
         try post(call)
         return Handle(call: call)
     }

@@ -86,13 +86,19 @@ public final class Descriptor: @unchecked Sendable {
     ///
     /// - Throws: `DescriptorError` when it is closed, or waited for on another loop.
     public func drained(_ side: Readiness) throws {
+        try onOwnLoop { number, loop in unsafe loop.descriptors.noteDrained(number, side) }
+    }
+
+    @inline(__always)
+    private func onOwnLoop(_ body: (_ number: CInt, EventLoop) -> Void) throws {
         let number = number
         guard number >= 0 else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF) }
         if let loop = unsafe ownLoop {
-            unsafe loop._withUnsafeGuaranteedRef { unsafe $0.descriptors.noteDrained(number, side) }
+            unsafe loop._withUnsafeGuaranteedRef { body(number, $0) }
+            if swiftlet_socket_may_lie() { _ = try unsafe loop.takeUnretainedValue().descriptors.watch(number) }
         } else if let current = EventLoop.currentIfAny {
             try move(to: current)
-            unsafe current.descriptors.noteDrained(number, side)
+            body(number, current)
         }
     }
 
@@ -124,10 +130,12 @@ public final class Descriptor: @unchecked Sendable {
         unsafe current.descriptors.noteDrained(number, .reading)
     }
 
-    /// For a call that was refused: on a loop the same as `drained`, and the next `waitUnlessReady` parks; on a plain
-    /// thread, blocks until the side is ready.
+    /// For a call that was refused (EAGAIN): on a loop the next `waitUnlessReady` parks; on a plain thread, blocks until the
+    /// side is ready.
     public func refused(_ side: Readiness, until deadline: Deadline? = nil) throws {
-        if EventLoop.currentIfAny != nil { return try drained(side) }
+        if EventLoop.currentIfAny != nil {
+            return try onOwnLoop { number, loop in unsafe loop.descriptors.noteRefused(number, side) }
+        }
         if try !blockUntilReady(number, side, until: deadline) { throw DeadlineExceeded() }
     }
 

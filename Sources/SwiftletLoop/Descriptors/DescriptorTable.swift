@@ -83,6 +83,13 @@ final class DescriptorTable {
         }
     }
 
+    /// A call that would have to wait: so the other side has not ended, whatever was told. For a datagram socket that is
+    /// how an error ends that has been fetched.
+    func noteRefused(_ descriptor: CInt, _ side: Readiness) {
+        if side == .reading { unsafe entry(descriptor).pointee.hasEnded = false }
+        noteDrained(descriptor, side)
+    }
+
     private func grow(toHold index: Int) {
         var bigger = capacity
         while bigger <= index { bigger *= 2 }

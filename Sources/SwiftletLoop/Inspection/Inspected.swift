@@ -38,6 +38,8 @@ package struct InspectedCoroutine: Sendable {
     package var spawner: UInt64 = 0
     package var isCancelled = false
     package var isBackground = false
+    /// For how long it has run, while somebody had that counted.
+    package var runNanoseconds: UInt64 = 0
     package var waitNumber: UInt64 = 0
     package var waitKind: WaitKind?
     /// What it waits on: a descriptor's number, or an address.

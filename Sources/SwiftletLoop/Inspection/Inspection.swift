@@ -18,7 +18,10 @@ package enum Inspection {
         ).post()
     }()
 
-    /// Looks, from any thread but a loop's own: it takes its time. One at a time.
+    /// Finds out what looking needs, on the inspector's thread.
+    package static func prepare() { TaskLayout.find() }
+
+    /// Looks, on a thread that runs neither loops nor tasks: it takes its time. One at a time.
     ///
     /// - Parameter stacks: whether to find out where each coroutine waits.
     /// - Returns: `nil` when fibers cannot be read from outside in this build.

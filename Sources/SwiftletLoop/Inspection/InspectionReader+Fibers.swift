@@ -67,6 +67,11 @@ extension InspectionReader {
             break
         }
         result.loops[index].readyJobs = items.count { $0.tag == .job || $0.tag == .isolatedJob || $0.tag == .plainJob }
+        if wantsTasks {
+            for item in items where item.tag == .job || item.tag == .isolatedJob || item.tag == .plainJob {
+                readyTasks.insert(unsafe UInt(bitPattern: item.pointer))
+            }
+        }
         for item in items where item.tag == .fiber { addUnstarted(unsafe UInt(bitPattern: item.pointer), index) }
         for timer in steadyTimers(of: loop) where timer.item.tag == .fiber {
             if addUnstarted(unsafe UInt(bitPattern: timer.item.pointer), index) {

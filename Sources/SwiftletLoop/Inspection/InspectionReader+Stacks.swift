@@ -143,6 +143,7 @@ extension InspectionReader {
         found.number = unsafe kind == .fiber ? context.number : 0
         found.spawner = unsafe kind == .fiber ? context.spawner : 0
         found.run = unsafe context.run
+        if unsafe context.timed_run == context.run { found.runNanoseconds = unsafe context.run_time }
         found.owner = unsafe UInt(bitPattern: context.owner)
         found.parked = unsafe UInt(bitPattern: context.parked)
         found.resumer = unsafe UInt(bitPattern: context.resumer)

@@ -3,8 +3,39 @@ import SwiftletCoroutines
 
 /// Tasks without a stack.
 extension InspectionReader {
-    /// Tasks that are suspended until a timer of the loop. Those that are suspended otherwise are known to nobody but whoever
-    /// will resume them.
+    var wantsTasks: Bool { DescriptorOrigins.areNoted }
+
+    /// Tasks that have run on the loop and are suspended otherwise, or stand in its ready queue again. Not those that have not
+    /// begun, and none that has not run since the inspection began.
+    mutating func readSuspended(_ index: Int) {
+        guard wantsTasks else { return }
+        TaskLayout.find()
+        guard let layout = TaskLayout.found else { return }
+        let noted = loops[index].suspendedTasks.all
+        var resumptions: [(place: Int, frames: [UInt], context: UInt)] = []
+        for task in layout.alive(noted) where places[task] == nil {
+            let isReady = readyTasks.contains(task)
+            var found = InspectedCoroutine(
+                identity: task, loop: index, kind: .task, state: isReady ? .ready : .suspended)
+            found.owner = task
+            found.waitNumber = noted[task]!.lastWait
+            places[task] = result.coroutines.count
+            resumptions.append((result.coroutines.count, [], task))
+            result.coroutines.append(found)
+        }
+        guard wantsStacks else { return }
+        readResumptions(&resumptions)
+        // Whoever has not run since stood still.
+        let after = loops[index].suspendedTasks.all
+        let alive = layout.alive(after)
+        for (place, frames, _) in resumptions {
+            let task = result.coroutines[place].identity
+            guard alive.contains(task), after[task]?.lastWait == noted[task]?.lastWait else { continue }
+            result.coroutines[place].stack = unsafe frames.withUnsafeBufferPointer { unsafe table.place(of: $0) }
+        }
+    }
+
+    /// Tasks that are suspended until a timer of the loop.
     mutating func readSleepers(_ index: Int) {
         let sleeps = loops[index].sleepTableAddress
         let before = SleepTable.peekTasks(at: sleeps)
@@ -32,7 +63,7 @@ extension InspectionReader {
     /// Where suspended tasks will go on, and who awaits that: the chain of their contexts, as the runtime's ABI has it.
     mutating func readResumptions(_ tasks: inout [(place: Int, frames: [UInt], context: UInt)]) {
         // Of a task: the function that goes on, and its context. Of a context: whose callee it is, and where that goes on.
-        let ofTask: UInt = 48
+        let ofTask: UInt = 56
         var open = Array(tasks.indices)
         for round in 0..<Self.frameLimit where !open.isEmpty {
             batch.clear()

@@ -25,6 +25,7 @@ extension InspectionReader {
 
     mutating func findRunning() {
         for index in loops.indices {
+            addTimeOfRunning(index)
             let field = unsafe UInt(MemoryLayout<swiftlet_thread>.offset(of: \.current)!)
             guard var address = unsafe peek(UInt(bitPattern: loops[index].thread) + field, as: UInt.self) else {
                 continue
@@ -40,6 +41,16 @@ extension InspectionReader {
                 address = coroutine.resumer
             }
         }
+    }
+
+    /// The turn under way is added to a coroutine's time when it ends: one that computes for ever would have none.
+    private mutating func addTimeOfRunning(_ index: Int) {
+        guard let trace = unsafe peek(UInt(bitPattern: loops[index].core), as: swiftlet_loop_core.self)?.trace,
+            let times = unsafe peek(UInt(bitPattern: trace), as: swiftlet_trace.self), unsafe times.counts_time,
+            let running = unsafe times.running, let place = places[UInt(bitPattern: running)]
+        else { return }
+        let (now, begin) = unsafe (swiftlet_now(), times.running_since)
+        result.coroutines[place].runNanoseconds += now - min(begin, now)
     }
 
     mutating func lookAtThread(_ index: Int) {

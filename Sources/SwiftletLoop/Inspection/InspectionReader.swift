@@ -25,6 +25,8 @@ struct InspectionReader: ~Copyable {
     var result = InspectedProcess()
     var table = StackTable()
     var places: [UInt: Int] = [:]
+    /// Tasks in the ready queues.
+    var readyTasks: Set<UInt> = []
     var deadlines: [UInt64: UInt64] = [:]
     var texts: [UInt: String] = [:]
     var batch = PeekBatch(capacity: 12 << 20)
@@ -42,6 +44,7 @@ struct InspectionReader: ~Copyable {
         for index in loops.indices {
             readQueues(index)
             readSleepers(index)
+            readSuspended(index)
         }
         followParked()
         findRunning()

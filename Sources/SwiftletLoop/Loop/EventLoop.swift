@@ -29,6 +29,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     let isDefaultExecutor = Atomic<Bool>(false)
 
     @exclusivity(unchecked) var sleeps = SleepTable()
+    let suspendedTasks = SuspendedTasks()
 
     /// Waits that only another thread can end: while there are any, the loop is not deadlocked.
     @exclusivity(unchecked) var foreignWaits = 0
@@ -42,6 +43,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// Chooses what runs next, and lets the clock stand; see LoopSimulation.swift.
     @exclusivity(unchecked) var simulation: (any LoopSimulation)?
     @exclusivity(unchecked) var simulationBegan: UInt64 = 0
+    /// Jobs that had run by then.
+    @exclusivity(unchecked) var jobsBeforeSimulation: UInt64 = 0
     let stopWaiters = Locked<[Waiter<Void>]>([])
     /// Written by its own thread; others ask whether messages to it make sense.
     private let hasClosed = Atomic<Bool>(false)

@@ -5,6 +5,20 @@ import SwiftletCoroutines
 package protocol LoopSimulation: AnyObject {
     /// Which of those that may run next does; 0 is the first in the queue. There are at least two.
     func choose(among count: Int) -> Int
+
+    /// What the program draws: the same in each run.
+    func randomNumber() -> UInt64
+}
+
+/// Random numbers of the system; on a simulated loop those of the simulation.
+package struct LoopRandom: RandomNumberGenerator {
+    package init() {}
+
+    package func next() -> UInt64 {
+        if let simulation = unsafe EventLoop.currentIfAny?.simulation { return simulation.randomNumber() }
+        var system = SystemRandomNumberGenerator()
+        return system.next()
+    }
 }
 
 /// A simulated loop: the clock of its thread stands while anything is left to do, and jumps to the next timer when nothing
@@ -19,6 +33,7 @@ extension EventLoop {
         let now = swiftlet_now()
         swiftlet_simulate_now(now)
         unsafe simulationBegan = now
+        unsafe jobsBeforeSimulation = core.pointee.jobs
         unsafe self.simulation = simulation
         unsafe core.pointee.budget = 0
     }
@@ -27,7 +42,22 @@ extension EventLoop {
     package func endSimulation() {
         unsafe simulation = nil
         swiftlet_simulate_now(0)
-        sweepTimers()
+        dropCalls()
+    }
+
+    /// Calls that have not come due belong to the program that has ended.
+    private func dropCalls() {
+        var kept: [swiftlet_timer] = []
+        while unsafe core.pointee.timers.count > 0 {
+            let timer = unsafe swiftlet_timer_heap_pop(&core.pointee.timers)
+            if timer.item.tag == .callback {
+                unsafe Unmanaged<Callback>.fromOpaque(timer.item.pointer).release()
+            } else if isWanted(timer) {
+                kept.append(timer)
+            }
+        }
+        unsafe core.pointee.stale_timers = 0
+        for timer in kept { unsafe swiftlet_timer_heap_push(&core.pointee.timers, timer) }
     }
 
     /// How far the simulated clock has come; `nil` for a loop in real time. On the loop's thread.
@@ -65,15 +95,31 @@ extension EventLoop {
             swiftlet_simulate_now(max(next, swiftlet_now()))
             fireDueTimers()
         } else {
-            // A task may be suspended in other executors or be on its way here, and a descriptor belong to somebody else.
-            let root = unsafe swiftlet_thread_root(thread)!.pointee
-            let servesTasks = unsafe core.pointee.jobs > 0 || root.wait_kind == WaitKind.task.rawValue
-            if unsafe servesTasks || descriptors.waiterCount > 0 {
-                waitForOthers(timeout: unsafe core.pointee.jobs > 0 ? 1_000_000_000 : 10_000_000_000)
-                if unsafe swiftlet_ring_count(&core.pointee.ready) > 0 { return }
-            }
+            let servesTask = unsafe swiftlet_thread_root(thread)!.pointee.wait_kind == WaitKind.task.rawValue
+            // A task that is to run here, and has not begun, is on its way: however long that takes.
+            if servesTask, unsafe core.pointee.jobs == jobsBeforeSimulation { return waitForOthers(timeout: -1) }
+            // One that has begun may be suspended in another executor, and a descriptor belong to somebody else.
+            let mayBeElsewhere = unsafe core.pointee.jobs > jobsBeforeSimulation || descriptors.waiterCount > 0
+            if mayBeElsewhere, othersBringWork() { return }
             tellSimulatedDeadlock()
         }
+    }
+
+    /// Waits until something comes from elsewhere, or nothing can be expected: then no other thread of the process has had
+    /// anything to do for a second. Time alone would not tell that from a busy machine.
+    private func othersBringWork() -> Bool {
+        let looks = 20
+        var quiet = 0
+        // What was sent to Swift's pool has begun when these have run, which are behind it, a queue for each priority.
+        let priorities: [TaskPriority] = [.background, .utility, .medium, .userInitiated]
+        let unfinished = Locked(priorities.count)
+        for priority in priorities { Task.detached(priority: priority) { unfinished.withLock { $0 -= 1 } } }
+        while quiet < looks {
+            waitForOthers(timeout: 1_000_000_000 / Int64(looks))
+            if unsafe swiftlet_ring_count(&core.pointee.ready) > 0 { return true }
+            quiet = unfinished.withLock { $0 } > 0 || swiftlet_other_threads_work() ? 0 : quiet + 1
+        }
+        return false
     }
 
     private func tellSimulatedDeadlock() {

@@ -53,7 +53,9 @@ extension EventLoop {
         unsafe context.pointee.run &+= 1
         unsafe context.pointee.owner = unsafe job
         unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_JOB), context, UInt64(UInt(bitPattern: job)), 0, 0)
+        let noted = DescriptorOrigins.areNoted ? unsafe suspendedTasks.begin(job) : nil
         if isPlain { unsafe executors.runPlain(job) } else { unsafe executors.run(job) }
+        if let noted { suspendedTasks.end(noted, unsafe thread.pointee.last_wait_id) }
         unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_JOB_END), context, 0, 0, 0)
         unsafe context.pointee.owner = nil
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
@@ -65,7 +67,9 @@ extension EventLoop {
         unsafe context.pointee.run &+= 1
         unsafe context.pointee.is_isolated = true
         unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_JOB), context, UInt64(UInt(bitPattern: job)), 0, 0)
+        let noted = DescriptorOrigins.areNoted ? unsafe suspendedTasks.begin(job) : nil
         unsafe executors.runIsolated(job)
+        if let noted { suspendedTasks.end(noted, unsafe thread.pointee.last_wait_id) }
         unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_JOB_END), context, 0, 0, 0)
         unsafe context.pointee.is_isolated = false
         unsafe context.pointee.kind = UInt8(SWIFTLET_KIND_SCHEDULER.rawValue)
@@ -87,7 +91,9 @@ extension EventLoop {
     /// A wait with a timer ended otherwise. The entry stays until most are of that sort.
     func timerIsStale() {
         unsafe core.pointee.stale_timers += 1
-        guard unsafe core.pointee.stale_timers > 64, unsafe core.pointee.stale_timers * 2 > core.pointee.timers.count
+        guard unsafe core.pointee.stale_timers > 64,
+            // Three of four: each look at all of them pays for a third more than it frees.
+            unsafe core.pointee.stale_timers / 3 > core.pointee.timers.count / 4
         else { return }
         sweepTimers()
     }
@@ -106,7 +112,7 @@ extension EventLoop {
     }
 
     /// Frees what the entry of an obsolete callback held.
-    private func isWanted(_ timer: swiftlet_timer) -> Bool {
+    func isWanted(_ timer: swiftlet_timer) -> Bool {
         switch timer.item.tag {
         case .timeout:
             // Safe: contexts stay mapped; a number that differs means that the wait is over.

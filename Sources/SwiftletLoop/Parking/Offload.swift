@@ -158,11 +158,20 @@ func offload<Value: Sendable>(
     return try done.wait(.thread)!
 }
 
-/// A closure that finds the present task-local values bound, whatever thread it is called on.
-func keepingTaskLocalValues<Value>(
+/// A closure that finds the present task-local values bound, whatever thread it is called on, outside of tasks.
+package func keepingTaskLocalValues<Value>(
     _ work: @escaping @Sendable () throws -> Value
 ) -> @Sendable () throws -> Value {
     guard let values = TaskLocalValues.current() else { return work }
+    return { try values.bound(during: work) }
+}
+
+/// The same for a closure that stays on its thread.
+@inline(__always)
+func keepingTaskLocalValues(_ work: @escaping () throws -> Void) -> () throws -> Void {
+    guard unsafe swiftlet_may_have_task_locals(currentThread()), let values = TaskLocalValues.current() else {
+        return work
+    }
     return { try values.bound(during: work) }
 }
 

@@ -9,7 +9,7 @@ final class Client: @unchecked Sendable {
     let publisher: Publisher
     var stream: JetStream { JetStream(connection: connection) }
 
-    /// Connects, and makes the streams unless they are there. Waits for that.
+    /// Connects, and waits for that.
     init(_ configuration: NATSConfiguration, name: String, on loop: EventLoop) throws {
         try configuration.check()
         self.loop = loop
@@ -17,13 +17,12 @@ final class Client: @unchecked Sendable {
         names = QueueNames(configuration.queue)
         connection = try Connection.open(configuration, name: name, on: loop)
         publisher = Publisher(connection)
-        do {
-            try stream.makeStreams(names, configuration)
-        } catch {
-            connection.close()
-            throw error
-        }
     }
+
+    /// Makes the streams unless they are there. Waits for that.
+    ///
+    /// - Throws: `NATSError.unanswered`, when it may be tried again; `NATSError.refused`; `CancellationError`.
+    func makeStreams() throws { try stream.makeStreams(names, configuration) }
 
     /// The longest payload that surely fits: a message's headers count too.
     var longestPayload: Int { connection.maxPayload - 4096 }

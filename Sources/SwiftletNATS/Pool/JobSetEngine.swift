@@ -56,7 +56,6 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
     private var answersSincePurge = 0
     private var searcher: AnyFiber?
     private let ready = Waiter<Void>()
-    private let ended = Waiter<Void>()
 
     init(_ configuration: NATSConfiguration, name: String?, on loop: EventLoop) {
         self.loop = loop
@@ -361,15 +360,12 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
         puller = nil
         whenEnded?()
         whenEnded = nil
-        ended.resume(returning: ())
     }
 
     /// Is called once, when no call is open any more.
     var whenEnded: (() -> Void)?
 
     var isAccepting: Bool { state == .starting || state == .open }
-
-    func waitForEnd() throws { _ = try ended.wait() }
 }
 
 /// What a worker says about a call.

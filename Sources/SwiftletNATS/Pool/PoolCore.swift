@@ -5,14 +5,14 @@ import SwiftletPool
 /// What the job sets of a pool share: the connection, which is closed with the last of them. On one loop.
 ///
 /// States: open -> closing -> ended. Closing, no set is added.
-final class PoolCore: @unchecked Sendable {
+final class PoolCore: PoolOwner, @unchecked Sendable {
     let loop: EventLoop
     private let configuration: NATSConfiguration
     private let client = Waiter<Client>()
     private var connection: Connection?
     private var engines: [JobSetEngine] = []
     private var isClosing = false
-    private let ended = Waiter<Void>()
+    let ended = Waiter<Void>()
 
     init(_ configuration: NATSConfiguration) throws {
         try configuration.check()
@@ -25,6 +25,7 @@ final class PoolCore: @unchecked Sendable {
             do {
                 let made = try Client(configuration, name: "swiftlet pool", on: loop)
                 connection = made.connection
+                try made.makeStreams()
                 client.resume(returning: made)
                 closeIfDone()
             } catch {
@@ -50,6 +51,8 @@ final class PoolCore: @unchecked Sendable {
         return engine
     }
 
+    var isOpen: Bool { !isClosing }
+
     /// No further calls; those that were made are answered.
     func close() {
         isClosing = true
@@ -72,10 +75,5 @@ final class PoolCore: @unchecked Sendable {
         }
         connection.onClose { [ended] in ended.resume(returning: ()) }
         connection.close()
-    }
-
-    func waitForEnd() throws {
-        guard isClosing else { throw PoolError.stillOpen }
-        _ = try ended.wait()
     }
 }

@@ -10,7 +10,8 @@ import Synchronization
 /// A job is acknowledged when its result is stored, and not before: whatever happens until then, it comes again. As long
 /// as it is here the queue is told that it is in good hands, by another thread: a job may compute without a break.
 ///
-/// States of the worker: starting -> serving -> draining -> ended.
+/// States of the worker: starting -> serving -> draining -> ended; from starting to ended as well. It starts for as long as it
+/// takes: a cluster that has no leader gets one, sooner or later.
 final class QueueWorker: @unchecked Sendable {
     /// On the worker's loop, as all of this.
     private final class Job: @unchecked Sendable {
@@ -43,6 +44,7 @@ final class QueueWorker: @unchecked Sendable {
     private let configuration: NATSConfiguration
     private let concurrency: Int
     private let onError: @Sendable (any Error, String) -> Void
+    private var starting: AnyFiber?
     private var client: Client?
     private var puller: Puller?
     private var cancellations: Connection.Subscription?
@@ -74,35 +76,54 @@ final class QueueWorker: @unchecked Sendable {
     // MARK: Beginning and end
 
     func start(_ onReady: @escaping @Sendable () -> Void) {
-        loop.spawn(name: "start of a NATS worker") { [self] in
+        starting = loop.spawn(name: "start of a NATS worker") { [self] in
             do {
-                let client = try Client(configuration, name: "swiftlet worker", on: loop)
-                self.client = client
-                client.connection.onClose { [self] in
-                    end(isDraining ? nil : NATSError.connectionClosed(reason: "its loop has ended"))
-                }
-                cancellations = try client.connection.subscribe(client.names.cancellations) { [self] in cancelled($0) }
-                let wait = configuration.acknowledgementWait.wholeNanoseconds
-                let puller = Puller(
-                    client.connection, stream: client.names.jobs,
-                    makeConsumer: {
-                        try client.stream.makeConsumer(
-                            of: client.names.jobs, named: QueueNames.consumer,
-                            """
-                            "ack_policy":"explicit","ack_wait":\(wait),"max_deliver":-1,"max_ack_pending":-1,\
-                            "max_waiting":10000,"deliver_policy":"all"
-                            """
-                        ).name
-                    },
-                    room: { [weak self] in self?.room ?? 0 }, onFailure: { [weak self] in self?.end($0) }
-                ) { [weak self] in self?.take($0, $1) }
-                self.puller = puller
-                if isDraining { return end(nil) }
-                try puller.start()
-                try heartbeat.start(over: client.connection)
+                try serve()
                 onReady()
             } catch {
-                end(error)
+                end(isDraining ? nil : error)
+            }
+        }
+    }
+
+    private func serve() throws {
+        let client = try Client(configuration, name: "swiftlet worker", on: loop)
+        self.client = client
+        client.connection.onClose { [self] in
+            end(isDraining ? nil : NATSError.connectionClosed(reason: "its loop has ended"))
+        }
+        try untilAnswered { try client.makeStreams() }
+        cancellations = try client.connection.subscribe(client.names.cancellations) { [self] in cancelled($0) }
+        let wait = configuration.acknowledgementWait.wholeNanoseconds
+        let puller = Puller(
+            client.connection, stream: client.names.jobs,
+            makeConsumer: { [self] in
+                try untilAnswered {
+                    try client.stream.makeConsumer(
+                        of: client.names.jobs, named: QueueNames.consumer,
+                        """
+                        "ack_policy":"explicit","ack_wait":\(wait),"max_deliver":-1,"max_ack_pending":-1,\
+                        "max_waiting":10000,"deliver_policy":"all"
+                        """
+                    ).name
+                }
+            },
+            room: { [weak self] in self?.room ?? 0 }, onFailure: { [weak self] in self?.end($0) },
+            take: { [weak self] in self?.take($0, $1) })
+        self.puller = puller
+        try puller.start()
+        guard !hasEnded else { throw CancellationError() }
+        try heartbeat.start(over: client.connection)
+    }
+
+    /// Asks again and again, and says so. What ends it is the end of the worker.
+    private func untilAnswered<Value>(_ request: () throws -> Value) throws -> Value {
+        while true {
+            do {
+                return try request()
+            } catch let error as NATSError {
+                guard case .unanswered = error else { throw error }
+                Report(.unavailable, "\(error) The worker goes on asking.").post()
             }
         }
     }
@@ -111,6 +132,7 @@ final class QueueWorker: @unchecked Sendable {
     func drain() {
         guard !isDraining else { return }
         isDraining = true
+        starting?.cancel()
         // Others do what has not begun.
         for job in waiting { giveBack(job) }
         waiting = []

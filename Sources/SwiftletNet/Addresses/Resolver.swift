@@ -102,6 +102,11 @@ public final class Resolver: Sendable {
         try await shared.addresses(of: host, port: port, until: deadline)
     }
 
+    /// The host's addresses are known: `addresses(of:port:)` does not look them up now.
+    public func remembers(_ host: String) -> Bool {
+        state.withLock { $0.answers[host.lowercased()].map { .now < $0.expires } ?? false }
+    }
+
     /// Forgets all answers; look-ups that are under way go on.
     public func forgetAll() {
         state.withLock {

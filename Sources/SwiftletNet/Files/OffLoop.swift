@@ -10,6 +10,7 @@ func offLoop<Value: Sendable>(
     guard EventLoop.currentIfAny != nil else { return try work() }
     try checkCancellation()
     let done = Waiter<Value>()
+    let work = keepingTaskLocalValues(work)
     OffloadPool.shared.submit {
         do {
             done.resume(returning: try work())

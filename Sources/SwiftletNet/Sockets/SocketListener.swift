@@ -39,6 +39,37 @@ public final class SocketListener<Connection: StreamSocket>: Sendable {
         guard status == 0 else { throw SocketError(.listen, address.description, .init(status: status)) }
     }
 
+    /// Listens at a socket that listens already: one that systemd or a parent process has handed over, or that of another
+    /// listener, which shares it with another loop so. Whoever is first to accept gets a connection.
+    ///
+    /// The number stays the caller's; this listens by a copy of it. A Unix socket's file is left to who made it. The socket
+    /// becomes non-blocking, for all who share it.
+    ///
+    /// - Throws: `SocketError` for what is no listening socket of this kind.
+    public init(sharing number: CInt) throws {
+        func fault(_ errno: CInt) -> SocketError {
+            SocketError(.listen, "the socket with number \(number)", .system(errno: errno))
+        }
+        let copy = fcntl(number, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw fault(errno) }
+        descriptor = Descriptor(owning: copy)
+        file = nil
+        let address = SocketAddress.local(of: copy)
+        localAddress = address ?? .unnamedUnix
+        var listens: CInt = 0
+        var size = socklen_t(MemoryLayout<CInt>.size)
+        guard getsockopt(copy, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 else { throw fault(errno) }
+        guard let address, listens != 0, (address.family == .unix) == (Connection.self is UnixConnection.Type) else {
+            throw fault(EINVAL)
+        }
+        guard fcntl(copy, F_SETFL, fcntl(copy, F_GETFL) | O_NONBLOCK) == 0 else { throw fault(errno) }
+    }
+
+    /// Listens at the same place as another, for another loop.
+    ///
+    /// - Throws: `SocketError`, when that one is closed or the process has no numbers left.
+    public convenience init(sharing other: SocketListener) throws { try self.init(sharing: other.descriptor.number) }
+
     deinit { file?.remove() }
 
     /// Waits for the next connection.

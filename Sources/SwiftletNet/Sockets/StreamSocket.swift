@@ -28,12 +28,18 @@ public class StreamSocket: ByteStream, @unchecked Sendable {
     /// Makes a socket and connects it; `TCPConnection` and `UnixConnection` say with what.
     ///
     /// Cancellation: ends the attempt; nothing stays open.
-    static func open(_ address: SocketAddress, host: String? = nil, until deadline: Deadline?) throws -> Self {
+    static func open(
+        _ address: SocketAddress, from local: SocketAddress? = nil, host: String? = nil, until deadline: Deadline?
+    ) throws -> Self {
         let number = swiftlet_socket_make(address.rawFamily)
         guard number >= 0 else { throw SocketError(.connect, address.description, .init(status: number)) }
         let connection = Self(owning: number, remoteAddress: address, host: host)
         let descriptor = connection.descriptor
         do {
+            if let local {
+                let status = local.withRaw { swiftlet_socket_set_source(number, $0.baseAddress, CInt($0.count)) }
+                guard status == 0 else { throw SocketError(.bind, local.host, .init(status: status)) }
+            }
             while true {
                 var status = address.withRaw { swiftlet_socket_connect(number, $0.baseAddress, CInt($0.count)) }
                 // Not before the call: a socket that is no connection yet is reported as hung up.

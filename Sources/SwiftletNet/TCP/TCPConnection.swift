@@ -52,16 +52,26 @@ public final class TCPConnection: StreamSocket, @unchecked Sendable {
     /// - Parameters:
     ///   - addresses: at least one.
     ///   - host: the name that they belong to, for errors.
+    ///   - localHost: the address of this machine to connect from; `nil` leaves it to the kernel. Addresses of the other
+    ///     family are left out then.
     ///   - deadline: when to give up.
     /// - Throws: `SocketError` of the last address that was tried; `CancellationError`.
     public static func connect(
-        to addresses: [SocketAddress], of host: String? = nil, until deadline: Deadline? = nil
+        to addresses: [SocketAddress], of host: String? = nil, from localHost: String? = nil,
+        until deadline: Deadline? = nil
     ) throws -> TCPConnection {
+        let local = try localHost.map { localHost in
+            if let address = SocketAddress(numericHost: localHost, port: 0) { return address }
+            throw SocketError(.bind, localHost, .system(errno: EADDRNOTAVAIL))
+        }
+        let addresses = local.map { local in addresses.filter { $0.family == local.family } } ?? addresses
         guard let first = addresses.first else {
             throw SocketError(.connect, host ?? "no address", .system(errno: EDESTADDRREQ))
         }
-        if addresses.count == 1 { return try open(first, host: host, until: deadline) }
-        return try ConnectRace.run(ConnectRace.order(addresses)) { try open($0, host: host, until: deadline) }
+        if addresses.count == 1 { return try open(first, from: local, host: host, until: deadline) }
+        return try ConnectRace.run(ConnectRace.order(addresses)) {
+            try open($0, from: local, host: host, until: deadline)
+        }
     }
 
     /// Runs the body with a connection that is closed afterwards.

@@ -40,9 +40,10 @@ public struct ActorArguments: DistributedTargetInvocationDecoder {
     private let bytes: Payload
     private let decoder: BinaryDecoder
 
-    init(_ bytes: [UInt8]) {
+    /// - Parameter system: of stubs among the arguments.
+    init(_ bytes: [UInt8], system: PoolActorSystem) {
         self.bytes = bytes.withUnsafeBytes { Payload(copying: $0) }
-        decoder = BinaryDecoder(self.bytes.bytes)
+        decoder = BinaryDecoder(self.bytes.bytes, userInfo: [.actorSystemKey: system])
     }
 
     public mutating func decodeGenericSubstitutions() throws -> [any Any.Type] { [] }

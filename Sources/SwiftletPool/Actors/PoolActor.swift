@@ -26,7 +26,8 @@ public import Distributed
 /// lost. Python's counterpart is a proxy of `multiprocessing.Manager`.
 ///
 /// Arguments and results go as those of jobs do. No other types are ever decoded than those that the methods name, of actors
-/// that the worker was told of; so generic methods cannot be called.
+/// that the worker was told of; so generic methods cannot be called. A stub may be an argument or a result: it stands for the
+/// same actor there. In a worker it can be kept and handed on, and not be called.
 public protocol PoolActor: DistributedActor where ActorSystem == PoolActorSystem {
     /// Makes the actor, in its worker.
     ///
@@ -66,20 +67,43 @@ public struct ActorCall<Hosted: PoolActor>: PoolJob {
     let arguments: [UInt8]
 
     public static var jobName: String { "actor \(String(reflecting: Hosted.self))" }
-    public static var errorTypes: [any (Error & Codable & Sendable).Type] { Hosted.errorTypes }
+    public static var errorTypes: [any (Error & Codable & Sendable).Type] {
+        Hosted.errorTypes + [UnknownActorMethod.self]
+    }
 
     /// Calls the actor, in its worker; makes it if it is not there.
     ///
     /// Cancellation: of the method's task.
-    /// - Throws: what the method, or the actor's initializer, throws.
+    /// - Throws: what the method, or the actor's initializer, throws; `UnknownActorMethod`.
     public func run() async throws -> ActorResult {
+        // A method of another type would take the actor's memory for that type's.
+        guard ActorMethods.belong(method, to: Hosted.self) else { throw unknownMethod }
         let system = PoolActorSystem.ofWorker
         let actor = try await system.hosted(Hosted.self, named: name)
         let handler = ActorResultHandler()
-        var arguments = ActorArguments(arguments)
-        try await system.executeDistributedTarget(
-            on: actor, target: RemoteCallTarget(method), invocationDecoder: &arguments, handler: handler)
-        return ActorResult(bytes: try handler.result.get())
+        var arguments = ActorArguments(arguments, system: system)
+        do {
+            try await system.executeDistributedTarget(
+                on: actor, target: RemoteCallTarget(method), invocationDecoder: &arguments, handler: handler)
+            return ActorResult(bytes: try handler.result.get())
+        } catch let error as ExecuteDistributedTargetError where error.errorCode == .targetAccessorNotFound {
+            throw unknownMethod
+        }
+    }
+
+    private var unknownMethod: UnknownActorMethod {
+        UnknownActorMethod(actor: String(reflecting: Hosted.self), method: "\(RemoteCallTarget(method))")
+    }
+}
+
+/// The actor has no such method in the worker.
+public struct UnknownActorMethod: Error, Codable, Hashable, Sendable, CustomStringConvertible {
+    /// The actor's type.
+    public let actor: String
+    public let method: String
+
+    public var description: String {
+        "\(actor) has no distributed method \(method) in the worker: build both programs from one source"
     }
 }
 

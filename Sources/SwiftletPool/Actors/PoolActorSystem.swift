@@ -91,7 +91,9 @@ public final class PoolActorSystem: DistributedActorSystem, @unchecked Sendable 
         returning: Value.Type
     ) async throws -> Value where Hosted.ID == PoolActorID {
         let bytes = try await call(actor, target, invocation)
-        return try bytes.withUnsafeBytes { try BinaryDecoder($0).decode(Value.self) }
+        return try bytes.withUnsafeBytes {
+            try BinaryDecoder($0, userInfo: [.actorSystemKey: self]).decode(Value.self)
+        }
     }
 
     public func remoteCallVoid<Hosted: DistributedActor, Failure: Error>(
@@ -104,7 +106,8 @@ public final class PoolActorSystem: DistributedActorSystem, @unchecked Sendable 
         _ actor: Hosted, _ target: RemoteCallTarget, _ invocation: ActorInvocation
     ) async throws -> [UInt8] where Hosted.ID == PoolActorID {
         guard let pool else {
-            throw PoolError.invalidOption("\(target) was called in a worker: actors are called where their pool is")
+            throw PoolError.invalidOption(
+                "\(target) was called in a worker: actors are called where their pool is; a worker may hand stubs on")
         }
         guard let type = Hosted.self as? any PoolActor.Type else {
             throw PoolError.invalidOption("\(Hosted.self) cannot live in a worker: let it conform to PoolActor")

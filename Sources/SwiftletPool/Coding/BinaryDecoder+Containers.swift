@@ -2,7 +2,6 @@
 
 extension BinaryDecoder: Decoder {
     var codingPath: [any CodingKey] { [] }
-    var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         KeyedDecodingContainer(KeyedReader(place: try open(.keyed, at: valueStart)))
@@ -183,7 +182,7 @@ private struct NestedDecoder: Decoder {
     let decoder: BinaryDecoder
     let start: Int
     var codingPath: [any CodingKey] { [] }
-    var userInfo: [CodingUserInfoKey: Any] { [:] }
+    var userInfo: [CodingUserInfoKey: Any] { decoder.userInfo }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         KeyedDecodingContainer(KeyedReader(place: try decoder.open(.keyed, at: start)))

@@ -6,6 +6,8 @@ import Glibc
 /// read.
 final class BinaryDecoder {
     private let bytes: UnsafeRawBufferPointer
+    /// What values ask for that need more than bytes, such as stubs of actors.
+    let userInfo: [CodingUserInfoKey: Any]
     /// Where the next value begins.
     var position: Int
     var frames: [ContainerFrame] = []
@@ -22,8 +24,9 @@ final class BinaryDecoder {
         let count: Int
     }
 
-    init(_ bytes: UnsafeRawBufferPointer, at position: Int = 0) {
+    init(_ bytes: UnsafeRawBufferPointer, at position: Int = 0, userInfo: [CodingUserInfoKey: Any] = [:]) {
         self.bytes = bytes
+        self.userInfo = userInfo
         self.position = position
     }
 

@@ -2,7 +2,8 @@ import SwiftletLoop
 
 /// Encodes jobs of one type into a call.
 struct CallBuilder<Job: PoolJob> {
-    private let encoder: BinaryEncoder
+    private let writer: ByteWriter
+    private lazy var encoder = BinaryEncoder(writer)
     private let countAt: Int
     private let deadline: Deadline?
     private var flags: FrameFlags
@@ -14,16 +15,26 @@ struct CallBuilder<Job: PoolJob> {
         values: [String: String] = CallContext.values
     ) {
         // Workers of another build may be on another machine.
-        encoder = BinaryEncoder(ByteWriter(sharedFrom: engine.sharesBuild ? SharedMemory.smallest : .max))
+        writer = ByteWriter(sharedFrom: engine.sharesBuild ? SharedMemory.smallest : .max)
         self.deadline = deadline
-        flags = engine.sharesBuild && isPlain(type) ? .plain : []
+        flags = Self.isPlain(for: engine) ? .plain : []
         if deadline != nil || !values.isEmpty {
             flags.insert(.enveloped)
             // Numbers and texts can always be encoded.
-            try! encoder.encode(CallEnvelope(remaining: deadline?.remaining, values: values))
+            try! BinaryEncoder(writer).encode(CallEnvelope(remaining: deadline?.remaining, values: values))
         }
-        countAt = encoder.writer.count
-        encoder.writer.fixed(0 as UInt32)
+        countAt = writer.count
+        writer.fixed(0 as UInt32)
+    }
+
+    /// The jobs go as they lie in memory.
+    static func isPlain(for engine: any CallEngine) -> Bool { engine.sharesBuild && SwiftletPool.isPlain(Job.self) }
+
+    /// Adds jobs of a plain type, at most so many.
+    mutating func add(_ most: Int, from jobs: JobSource<Job>) {
+        let stride = plainStride(Job.self)
+        count = jobs.takePlain(most, writer.room(for: most * stride))
+        writer.advance(count * stride)
     }
 
     /// Adds jobs up to the first that cannot be encoded.
@@ -32,7 +43,7 @@ struct CallBuilder<Job: PoolJob> {
     mutating func add(_ jobs: ArraySlice<Job>) -> (Int, PoolError)? {
         if flags.contains(.plain) {
             count += jobs.count
-            if plainStride(Job.self) > 0 { jobs.withUnsafeBytes { encoder.writer.append($0) } }
+            if plainStride(Job.self) > 0 { jobs.withUnsafeBytes { writer.append($0) } }
             return nil
         }
         for index in jobs.indices {
@@ -49,7 +60,7 @@ struct CallBuilder<Job: PoolJob> {
     @inline(__always)
     mutating func add(_ job: Job) throws(PoolError) {
         if flags.contains(.plain) {
-            encoder.writer.plain(job)
+            writer.plain(job)
         } else {
             do {
                 try encoder.encode(job)
@@ -62,9 +73,9 @@ struct CallBuilder<Job: PoolJob> {
 
     /// The call with what was added. To be asked for once.
     func call(answer: @escaping (PoolCall.Outcome) -> Void) -> PoolCall {
-        encoder.writer.replace(at: countAt, with: UInt32(count))
+        writer.replace(at: countAt, with: UInt32(count))
         return PoolCall(
-            Job.self, Payload(encoder.writer), jobsStart: countAt, flags, count: count, deadline: deadline,
+            Job.self, Payload(writer), jobsStart: countAt, flags, count: count, deadline: deadline,
             answer: answer)
     }
 }
@@ -89,21 +100,22 @@ enum OutcomeReader<Job: PoolJob> {
         }
     }
 
-    /// Appends all values, if all jobs have succeeded and the values lie there as in an array.
-    ///
-    /// - Returns: whether that is so.
-    static func appendPlain(_ outcome: PoolCall.Outcome, count: Int, to values: inout [Job.Output]) -> Bool {
-        guard case .output(let flags, let bytes, let payload) = outcome, flags.contains(.plain),
+    /// All values, if all jobs have succeeded and the values lie there as in an array. Good as long as the outcome.
+    static func plainValues(_ outcome: PoolCall.Outcome, count: Int) -> UnsafeRawBufferPointer? {
+        guard case .output(let flags, let bytes, _) = outcome, flags.contains(.plain),
             flags.isDisjoint(with: [.mixed, .failed]),
             bytes.count == count * plainStride(Job.Output.self), isPlain(Job.Output.self)
-        else { return false }
-        withExtendedLifetime(payload) {
-            values += [Job.Output](unsafeUninitializedCapacity: count) { target, initialized in
-                UnsafeMutableRawBufferPointer(target).copyMemory(from: bytes)
-                initialized = count
-            }
+        else { return nil }
+        return bytes
+    }
+
+    /// Appends values that lie there as in an array.
+    static func append(_ count: Int, plain bytes: UnsafeRawBufferPointer, to values: inout [Job.Output]) {
+        guard count > 0 else { return }
+        values += [Job.Output](unsafeUninitializedCapacity: count) { target, initialized in
+            UnsafeMutableRawBufferPointer(target).copyMemory(from: bytes)
+            initialized = count
         }
-        return true
     }
 
     private static func value(_ decoder: BinaryDecoder, _ flags: FrameFlags) throws -> Job.Output {

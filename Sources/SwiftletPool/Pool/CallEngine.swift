@@ -1,8 +1,12 @@
 package import SwiftletLoop
 
-/// What is under a pool: takes calls to where they run, and answers each once. All of it belongs to one loop.
-package protocol CallEngine: AnyObject, Sendable {
+/// What belongs to one loop, and is used from any thread.
+package protocol LoopBound: AnyObject, Sendable {
     var loop: EventLoop { get }
+}
+
+/// What is under a pool: takes calls to where they run, and answers each once. All of it belongs to one loop.
+package protocol CallEngine: LoopBound {
     /// How many calls its workers may be at. A `map` keeps twice as many under way.
     var slots: Int { get }
     /// Its workers are this very build: values may go to them as they lie in memory.
@@ -18,8 +22,8 @@ package protocol CallEngine: AnyObject, Sendable {
     func cancel(_ call: PoolCall, _ error: any Error)
 }
 
-extension CallEngine {
-    /// Runs the body on the engine's loop: at once if the caller is there.
+extension LoopBound {
+    /// Runs the body on the loop: at once if the caller is there.
     ///
     /// - Returns: false when the loop is closed; the body is never run then.
     @discardableResult

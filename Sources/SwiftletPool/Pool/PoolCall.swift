@@ -12,7 +12,7 @@ package final class PoolCall: @unchecked Sendable {
 
         /// The same for later.
         var kept: Outcome {
-            guard case .output(let flags, let bytes, nil) = self else { return self }
+            guard case .output(let flags, let bytes, nil) = self, !bytes.isEmpty else { return self }
             let payload = Payload(copying: bytes)
             return .output(flags, payload.bytes, payload)
         }

@@ -10,7 +10,7 @@ import SwiftletLoop
 ///
 /// Each call is answered once: by its worker, by its own deadline or cancellation, by the death of its worker, or by the
 /// end of the pool.
-final class PoolEngine: CallEngine, @unchecked Sendable {
+final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
     enum State {
         case open
         case closed
@@ -20,10 +20,11 @@ final class PoolEngine: CallEngine, @unchecked Sendable {
     let loop: EventLoop
     let options: PoolOptions
     private var state = State.open
-    private(set) var workers: [PoolWorker] = []
-    private var queues: [WorkerQueue]
+    // Checks for exclusive access, several a call, would cost as much as the rest of what is done here.
+    @exclusivity(unchecked) private(set) var workers: [PoolWorker] = []
+    @exclusivity(unchecked) private var queues: [WorkerQueue]
     private var scheduler: any PoolScheduler
-    private var lastNumber: UInt64 = 0
+    @exclusivity(unchecked) private var lastNumber: UInt64 = 0
     /// Why no worker can be started; all calls get it.
     private var failure: PoolError?
     private var failedStarts = 0
@@ -36,6 +37,8 @@ final class PoolEngine: CallEngine, @unchecked Sendable {
     private var types: [ObjectIdentifier: Result<Int, PoolError>] = [:]
     private var readyWaiters: [Waiter<Void>] = []
     let ended = Waiter<Void>()
+    /// Is told how each worker process has ended.
+    var whenWorkerEnds: ((WorkerExit) -> Void)?
 
     /// Calls that wait for a worker of a group, and how that group is doing.
     private struct WorkerQueue {

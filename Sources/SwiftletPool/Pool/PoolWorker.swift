@@ -28,7 +28,7 @@ final class PoolWorker: @unchecked Sendable {
     private let pool: PoolEngine
     private(set) var state = State.starting
     /// Calls that it is at, those included that nobody waits for any more.
-    private(set) var running: [UInt64: PoolCall] = [:]
+    @exclusivity(unchecked) private(set) var running: [UInt64: PoolCall] = [:]
     /// Jobs that it has been given in all.
     private var assigned = 0
     private var limit: TimerHandle?
@@ -131,6 +131,7 @@ final class PoolWorker: @unchecked Sendable {
         state = .ended
         let calls = running
         running = [:]
+        pool.whenWorkerEnds?(how)
         if before == .starting {
             pool.workerFailedToStart(self, startFailure ?? failure(from: how))
         } else {
@@ -148,8 +149,12 @@ final class PoolWorker: @unchecked Sendable {
     /// Ends the process at once; the rest follows from that.
     func kill(_ reason: WorkerExit? = nil) {
         if self.reason == nil { self.reason = reason }
-        // Once it has been reaped the descriptor is closed.
-        if !process.isClosed { _ = swiftlet_pool_signal(process.number, SIGKILL) }
+        send(SIGKILL)
+    }
+
+    /// Once it has been reaped the descriptor is closed, and nobody gets the signal.
+    func send(_ signal: CInt) {
+        if !process.isClosed { _ = swiftlet_pool_signal(process.number, signal) }
     }
 
     private func later(_ delay: Duration, _ body: @escaping () -> Void) -> TimerHandle? {

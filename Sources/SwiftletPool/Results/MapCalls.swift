@@ -70,6 +70,11 @@ final class MapCalls: @unchecked Sendable {
             return ready[readyHead]
         }
 
+        mutating func nextOnes() -> [Answer] {
+            defer { (ready, readyHead) = ([], 0) }
+            return readyHead == 0 ? ready : Array(ready[readyHead...])
+        }
+
         var hasEnded: Bool { !isTaking && places.isEmpty && ready.isEmpty }
     }
 
@@ -147,6 +152,28 @@ final class MapCalls: @unchecked Sendable {
             }
             if hasEnded { return nil }
             guard try changed.wait(timeout: deadline?.remaining) else { throw DeadlineExceeded() }
+        }
+    }
+
+    /// All answers whose turn it is; waits for the first. They make room for as many calls.
+    ///
+    /// - Returns: none after the last.
+    func nextOnes() throws -> [Answer] {
+        while true {
+            var hasEnded = false
+            let found = state.withLock { state -> [Answer] in
+                let found = state.nextOnes()
+                if found.isEmpty {
+                    hasEnded = state.hasEnded
+                    changed.clear()
+                }
+                return found
+            }
+            if !found.isEmpty || hasEnded {
+                room.release(found.count)
+                return found
+            }
+            try changed.wait()
         }
     }
 

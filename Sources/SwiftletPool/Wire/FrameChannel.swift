@@ -5,13 +5,15 @@ import SwiftletLoop
 /// Frames in both directions over the socket between a pool and a worker. On one loop.
 ///
 /// Sending never waits. What is sent in one turn of the loop goes out with one call to the kernel at its end; what the
-/// kernel does not take is written by a fiber as it does. Small frames overtake large payloads, which are cut into pieces,
-/// and take turns.
+/// kernel does not take is written by a fiber as it does. Small frames overtake large payloads, which go from where they lie, are
+/// cut into pieces, and take turns.
 ///
 /// States: open -> ended, by either side or by an error.
 final class FrameChannel: @unchecked Sendable {
     /// Larger payloads go in pieces of this size, so that others are not held up.
     static let pieceSize = 128 * 1024
+    /// Larger payloads go from where they lie: a copy would cost more than a call to the kernel.
+    private static let largeSize = 16 * 1024
 
     private let descriptor: Descriptor
     private let loop: EventLoop
@@ -22,6 +24,8 @@ final class FrameChannel: @unchecked Sendable {
     private var sent = 0
     /// Large payloads that are under way.
     private var large: [LargeFrame] = []
+    /// The piece whose turn it is.
+    private var piece: Piece?
     private var willFlush = false
     private var isWriting = false
     /// What the other side has been given and still uses.
@@ -34,6 +38,17 @@ final class FrameChannel: @unchecked Sendable {
         var sent = 0
         /// Goes instead of the bytes.
         var memory: SharedMemory?
+    }
+
+    /// A piece of a large payload.
+    private struct Piece {
+        let payload: Payload
+        /// What is still to be sent of it.
+        var range: Range<Int>
+        /// Where in `outgoing` it goes: right behind its header, and before what was appended since.
+        let place: Int
+
+        var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: payload.bytes[range]) }
     }
 
     init(owning socket: CInt, loop: EventLoop) {
@@ -56,14 +71,14 @@ final class FrameChannel: @unchecked Sendable {
 
     /// Sends a frame; the payload is copied.
     func send(_ frame: Frame, _ payload: UnsafeRawBufferPointer) {
-        if payload.count > Self.pieceSize { return send(frame, Payload(copying: payload)) }
+        if payload.count > Self.largeSize { return send(frame, Payload(copying: payload)) }
         append(frame, payload)
         flushSoon()
     }
 
     /// Sends a frame; a large payload is kept until it is written.
     func send(_ frame: Frame, _ payload: Payload) {
-        guard payload.bytes.count > Self.pieceSize else { return send(frame, payload.bytes) }
+        guard payload.bytes.count > Self.largeSize else { return send(frame, payload.bytes) }
         var frame = LargeFrame(frame: frame, payload: payload)
         if payload.bytes.count >= sharedMemoryThreshold {
             // Without descriptors or memory for it the bytes go through the socket.
@@ -74,11 +89,15 @@ final class FrameChannel: @unchecked Sendable {
     }
 
     private func append(_ frame: Frame, _ payload: UnsafeRawBufferPointer) {
+        append(frame, count: payload.count)
+        outgoing.append(payload)
+    }
+
+    private func append(_ frame: Frame, count: Int) {
         outgoing.fixed(
             FrameHeader(
-                length: UInt32(payload.count), kind: frame.kind.rawValue, flags: frame.flags.rawValue,
+                length: UInt32(count), kind: frame.kind.rawValue, flags: frame.flags.rawValue,
                 type: UInt16(truncatingIfNeeded: frame.type), call: frame.call))
-        outgoing.append(payload)
     }
 
     private func flushSoon() {
@@ -120,6 +139,17 @@ final class FrameChannel: @unchecked Sendable {
     /// - Returns: whether all is written; false when the socket is full.
     private func write() throws -> Bool {
         while true {
+            while let next = piece {
+                let bytes = next.bytes
+                let count = swiftlet_pool_send_both(
+                    descriptor.number, outgoing.start + sent, next.place - sent, bytes.baseAddress, bytes.count)
+                if count == -Int(EAGAIN) { return false }
+                guard count > 0 else { throw WireError.system("send to a worker", CInt(-count)) }
+                let before = min(count, next.place - sent)
+                sent += before
+                piece!.range.removeFirst(count - before)
+                if piece!.range.isEmpty { piece = nil }
+            }
             while sent < outgoing.count {
                 let count = swiftlet_pool_send(descriptor.number, outgoing.start + sent, outgoing.count - sent, -1)
                 if count == -Int(EAGAIN) { return false }
@@ -132,19 +162,20 @@ final class FrameChannel: @unchecked Sendable {
             if let memory = large[0].memory {
                 guard try write(memory) else { return false }
             } else {
-                appendPiece()
+                beginPiece()
             }
         }
     }
 
     /// The next piece of the large payload whose turn it is.
-    private func appendPiece() {
+    private func beginPiece() {
         var next = large.removeFirst()
         let bytes = next.payload.bytes
         let end = min(next.sent + Self.pieceSize, bytes.count)
         var frame = next.frame
         if end < bytes.count { frame.flags.insert(.more) }
-        append(frame, UnsafeRawBufferPointer(rebasing: bytes[next.sent..<end]))
+        append(frame, count: end - next.sent)
+        piece = Piece(payload: next.payload, range: next.sent..<end, place: outgoing.count)
         next.sent = end
         if end < bytes.count { large.append(next) }
     }

@@ -37,6 +37,28 @@ struct WebSocketTests {
         }
     }
 
+    @Test("JSON both ways")
+    func json() async throws {
+        struct Move: Codable, Hashable {
+            var from: String
+            var to: [Int]
+        }
+        try await onLoop {
+            try withSocketServer { url, _ in
+                try withHTTPClient { client in
+                    try client.withWebSocket(url) { socket throws in
+                        let move = Move(from: "é", to: [1, 2])
+                        try socket.send(.json(move))
+                        let message = try #require(try socket.receive())
+                        #expect(message.text != nil)
+                        #expect(try message.json(Move.self) == move)
+                        #expect(throws: DecodingError.self) { try message.json([String].self) }
+                    }
+                }
+            }
+        }
+    }
+
     @Test("The async spelling does the same")
     func asynchronous() async throws {
         try await onTaskLoop { _ in

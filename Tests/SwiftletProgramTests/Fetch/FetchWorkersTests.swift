@@ -95,12 +95,12 @@ struct FetchWorkersTests {
             #expect(refused.exitCode == 69 && refused.errors.contains("cannot connect to nats://127.0.0.1:1"))
         }
     #else
-        @Test func `Without the trait: one line and exit code 2`() async throws {
-            for words in [["fetch", "http://localhost/"], ["worker"]] {
+        @Test func `Without the trait: one line and the exit code of bad usage`() async throws {
+            for (words, code) in [(["fetch", "http://localhost/"], 2), (["worker"], 64)] as [([String], CInt)] {
                 let outcome = try await onThread {
                     try RunningProgram("swiftlet", words + ["--nats", "nats://localhost"]).finish()
                 }
-                #expect(outcome.exitCode == 2)
+                #expect(outcome.exitCode == code)
                 #expect(outcome.errors.contains("--nats: this program was built without NATS"))
                 #expect(outcome.errors.split(separator: "\n").count == 1)
             }

@@ -1,10 +1,12 @@
 import HTTPTypes
 import Swiftlet
+import SwiftletNet
 
 /// Makes connections: looks up the host, connects, asks a proxy for a tunnel, secures the stream.
 struct Connector {
     enum Step {
         case resolving(host: String)
+        case remembered(host: String)
         case resolved([SocketAddress])
         case connecting
         case connected(SocketAddress)
@@ -15,6 +17,7 @@ struct Connector {
         var event: HTTPClientEvent.Step? {
             switch self {
             case .resolving(let host): .resolving(host: host)
+            case .remembered(let host): .remembered(host: host)
             case .resolved(let addresses): .resolved(addresses)
             case .connecting: .connecting
             case .connected(let address): .connected(address)
@@ -70,12 +73,20 @@ struct Connector {
             notify(.connected(connection.remoteAddress))
             return connection
         }
-        notify(.resolving(host: host))
-        let addresses = try Resolver.addresses(of: host, port: port, until: deadline)
+        if let network = StreamNetwork.simulatedHost {
+            notify(.connecting)
+            let stream = try network.connect(to: host, port: port, until: deadline)
+            notify(.connected(stream.remoteAddress))
+            return stream
+        }
+        let resolver = client.configuration.resolver
+        notify(resolver.remembers(host) ? .remembered(host: host) : .resolving(host: host))
+        let addresses = try resolver.addresses(of: host, port: port, until: deadline)
         notify(.resolved(addresses))
         notify(.connecting)
         let name = addresses.first?.host == host ? nil : host
-        let connection = try TCPConnection.connect(to: addresses, of: name, until: deadline)
+        let connection = try TCPConnection.connect(
+            to: addresses, of: name, from: client.configuration.localHost, until: deadline)
         notify(.connected(connection.remoteAddress))
         return connection
     }
@@ -87,6 +98,8 @@ struct Connector {
             let target = "\(host):\(key.port)"
             var head = "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\n"
             if let authorization = proxy.authorization { head += "Proxy-Authorization: \(authorization)\r\n" }
+            // HTTPTypes has made line endings blanks.
+            for field in proxy.headers { head += "\(field.name): \(field.value)\r\n" }
             try stream.write(head + "\r\n", until: deadline)
             let connection = ClientConnection(stream)
             var answer = try connection.readHead(limits: client.configuration.limits, until: deadline)

@@ -36,7 +36,7 @@ extension [UInt8] {
         append(" HTTP/1.1\r\nHost: ")
         appendAuthority(of: request.url)
         append("\r\n")
-        var defaults = DefaultFields()
+        var defaults = DefaultFields(except: client.configuration.omittedHeaders)
         if request.headers.isEmpty, let lines = client.defaultLines {
             append(contentsOf: lines)
         } else {
@@ -44,6 +44,7 @@ extension [UInt8] {
             try appendDefaults(defaults, client.configuration)
         }
         if let body = request.body {
+            if let coding = body.coding { try appendField("Content-Encoding: ", coding.name) }
             if defaults.needsContentType, let type = body.contentType { try appendField("Content-Type: ", type) }
             if let length = body.length {
                 try appendField("Content-Length: ", String(length))
@@ -89,7 +90,7 @@ extension [UInt8] {
 
     /// Writes the fields that are sent unless the request has them.
     mutating func appendDefaults(_ configuration: HTTPClient.Configuration) throws(HTTPRequestFault) {
-        try appendDefaults(DefaultFields(), configuration)
+        try appendDefaults(DefaultFields(except: configuration.omittedHeaders), configuration)
     }
 
     private mutating func appendDefaults(
@@ -137,4 +138,12 @@ private struct DefaultFields {
     var needsContentType = true
     var needsAuthorization = true
     var cookies: [String] = []
+
+    init(except omitted: Set<HTTPField.Name>) {
+        guard !omitted.isEmpty else { return }
+        needsUserAgent = !omitted.contains(.userAgent)
+        needsAccept = !omitted.contains(.accept)
+        needsEncoding = !omitted.contains(.acceptEncoding)
+        needsContentType = !omitted.contains(.contentType)
+    }
 }

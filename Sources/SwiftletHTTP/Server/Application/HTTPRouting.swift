@@ -12,8 +12,9 @@ extension HTTPRouting {
     /// Adds a handler for a path.
     ///
     /// The path is compared segment by segment, with escapes resolved and without the query. `{name}` stands for a
-    /// segment, `{name:int}` and `{name:uuid}` for one of that form, `{name:path}` for all the rest. What is literal goes
-    /// before parameters, whatever the order in which routes are added. A path that ends with a slash is like a directory:
+    /// segment, `{name:int}` and `{name:uuid}` for one of that form, `{name:[a-z]+}` for one that a regular expression matches
+    /// (without slashes), `{name:path}` for all the rest. What is literal goes before parameters, whatever the order in which
+    /// routes are added. A path that ends with a slash is like a directory:
     /// a request without the slash is redirected to it (308).
     ///
     /// A known path with another method is answered by 405 with the Allow field, an unknown path by 404. HEAD is answered

@@ -70,7 +70,7 @@ extension HTTPServerRequest {
         guard let type = contentType, type.hasPrefix("multipart/") else {
             throw HTTPAbort(.unsupportedMediaType, "the body is not multipart")
         }
-        let boundary = MediaType(headers[.contentType] ?? "").parameters["boundary"] ?? ""
-        return try MultipartReader(body, boundary: boundary, partLimit: partLimit)
+        let body = body
+        return try MultipartReader(contentType: headers[.contentType], partLimit: partLimit) { try body.next() }
     }
 }

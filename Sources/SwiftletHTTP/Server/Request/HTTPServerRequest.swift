@@ -12,7 +12,7 @@ public final class HTTPServerRequest: @unchecked Sendable {
     public let rawPath: String
     /// What stands behind the question mark, as it came; `nil` if there is none.
     public let query: String?
-    /// The client. `forwarded` tells for whom a proxy asks.
+    /// The client, or the proxy that asks for it.
     public let remoteAddress: SocketAddress
     /// `https` on a TLS connection, else `http`.
     public let scheme: String

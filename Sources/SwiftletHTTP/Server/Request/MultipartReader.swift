@@ -9,18 +9,22 @@ import Swiftlet
 ///     while let piece = try part.next() { try store.append(piece, to: part.fileName) }
 /// }
 /// ```
-/// aiohttp's `MultipartReader`.
+/// A client reads those of an answer likewise, by `HTTPResponseStream.multipart()`. aiohttp's `MultipartReader`.
 ///
 /// Thread rules: one reader at a time.
 public final class MultipartReader: @unchecked Sendable {
-    private let body: HTTPServerRequest.Body
+    /// The next piece of the body; `nil` at its end.
+    private let nextPieceOfBody: () throws -> [UInt8]?
     private let partLimit: Int
     private var parser: MultipartParser
     private var partCount = 0
     private var current: Part?
 
-    init(_ body: HTTPServerRequest.Body, boundary: String, partLimit: Int) throws(HTTPParseError) {
-        self.body = body
+    init(
+        contentType: String?, partLimit: Int, _ nextPieceOfBody: @escaping () throws -> [UInt8]?
+    ) throws(HTTPParseError) {
+        let boundary = MediaType(contentType ?? "").parameters["boundary"] ?? ""
+        self.nextPieceOfBody = nextPieceOfBody
         self.partLimit = partLimit
         parser = try MultipartParser(boundary: boundary)
     }
@@ -63,7 +67,7 @@ public final class MultipartReader: @unchecked Sendable {
         while true {
             let event = try parser.next()
             guard event == .incomplete else { return event }
-            guard let piece = try body.next() else {
+            guard let piece = try nextPieceOfBody() else {
                 try parser.finish()
                 return .end
             }

@@ -22,6 +22,8 @@ extension HTTPServerResponse {
         private var framing: Framing
         private var isClosed = false
         private var budget = Writer.budget
+        /// What is written goes through it.
+        private var compressor: Compressor?
         /// How many bytes have been written.
         public private(set) var byteCount = 0
 
@@ -48,9 +50,26 @@ extension HTTPServerResponse {
         /// Sends a text from a task, as UTF-8.
         public func write(_ text: String) async throws { try await write(Array(text.utf8)) }
 
+        /// Compresses what the body writes, and ends the coded data behind it.
+        func compress(_ compressor: Compressor, _ body: () throws -> Void) throws {
+            self.compressor = compressor
+            try body()
+            self.compressor = nil
+            var rest: [UInt8] = []
+            try compressor.finish(into: &rest)
+            try send(rest)
+        }
+
         private func send(_ bytes: [UInt8]) throws {
             guard !isClosed else { throw HTTPRequestOver() }
             guard !bytes.isEmpty else { return }
+            guard let compressor else { return try transmit(bytes) }
+            var coded: [UInt8] = []
+            try compressor.encode(bytes, into: &coded, flushes: true)
+            try transmit(coded)
+        }
+
+        private func transmit(_ bytes: [UInt8]) throws {
             switch framing {
             case .untilClose: try stream.write(bytes)
             case .length(let remaining):

@@ -2,19 +2,40 @@
 ///
 /// `/users/{id:int}/files/{rest:path}`: a parameter takes a whole segment. Its kind is `text` (any segment that is not
 /// empty) if none is written, `int` (digits, perhaps with a minus), `uuid`, or `path` (the rest, with its slashes; last
-/// only).
+/// only). What is no word is a regular expression, such as `{year:[0-9]{4}}`.
 struct RoutePattern: Sendable {
-    enum Kind: String, Sendable, CaseIterable {
-        // In the order in which they are tried.
+    enum Kind: Sendable, Equatable, CustomStringConvertible {
         case int
         case uuid
+        case expression(RouteExpression)
         case text
         case path
+
+        static let words: [(word: String, kind: Kind)] = [
+            ("int", .int), ("uuid", .uuid), ("text", .text), ("path", .path),
+        ]
+
+        /// In which order kinds are tried.
+        var rank: Int {
+            switch self {
+            case .int: 0
+            case .uuid: 1
+            case .expression: 2
+            case .text: 3
+            case .path: 4
+            }
+        }
+
+        var description: String {
+            if case .expression(let expression) = self { return expression.source }
+            return Self.words.first { $0.kind == self }?.word ?? "text"
+        }
 
         func accepts(_ segment: String) -> Bool {
             switch self {
             case .int: Int(segment) != nil && segment.utf8.first != UInt8(ascii: "+")
             case .uuid: Self.isUUID(segment)
+            case .expression(let expression): expression.accepts(segment)
             case .text: !segment.isEmpty
             case .path: true
             }
@@ -63,15 +84,22 @@ struct RoutePattern: Sendable {
             guard let name = words.first.map(String.init), !name.isEmpty, !names.contains(name) else {
                 throw HTTPRouteError(text, "a parameter has no name, or two have the same")
             }
-            guard let kind = words.count > 1 ? Kind(rawValue: String(words[1])) : .text else {
-                throw HTTPRouteError(
-                    text,
-                    "there is no kind \"\(words[1])\"; there are \(Kind.allCases.map(\.rawValue).joined(separator: ", "))"
-                )
-            }
             names.append(name)
-            segments.append(.parameter(kind))
+            segments.append(.parameter(words.count > 1 ? try kind(String(words[1])) : .text))
         }
+    }
+
+    private func kind(_ word: String) throws(HTTPRouteError) -> Kind {
+        if let known = Kind.words.first(where: { $0.word == word }) { return known.kind }
+        // A word that is none of these is a mistake rather than an expression that only it itself matches.
+        guard word.utf8.contains(where: { !$0.isLetter }) else {
+            throw HTTPRouteError(
+                text, "there is no kind \"\(word)\"; there are \(Kind.words.map(\.word).joined(separator: ", "))")
+        }
+        guard let expression = RouteExpression(word) else {
+            throw HTTPRouteError(text, "\"\(word)\" is neither a kind nor a regular expression")
+        }
+        return .expression(expression)
     }
 
     /// The whole of it, when it has no parameters.

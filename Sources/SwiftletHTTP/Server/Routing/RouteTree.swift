@@ -3,7 +3,7 @@ import HTTPTypes
 /// All routes of a server by the segments of their paths. Built once, then read by all loops.
 final class RouteTree: @unchecked Sendable {
     private var literals: [String: RouteTree] = [:]
-    /// In the order of `RoutePattern.Kind`.
+    /// In the order of `RoutePattern.Kind.rank`.
     private var parameters: [(kind: RoutePattern.Kind, tree: RouteTree)] = []
     private(set) var endpoint: RouteEndpoint?
 
@@ -26,9 +26,9 @@ final class RouteTree: @unchecked Sendable {
         case .parameter(let kind):
             if let found = parameters.first(where: { $0.kind == kind }) { return found.tree }
             let tree = RouteTree()
-            parameters.append((kind, tree))
-            let order = RoutePattern.Kind.allCases
-            parameters.sort { order.firstIndex(of: $0.kind)! < order.firstIndex(of: $1.kind)! }
+            // Of several expressions the one that was added first is tried first.
+            let place = parameters.firstIndex { $0.kind.rank > kind.rank } ?? parameters.endIndex
+            parameters.insert((kind, tree), at: place)
             return tree
         }
     }

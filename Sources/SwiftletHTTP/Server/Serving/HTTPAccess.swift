@@ -17,7 +17,7 @@ public struct HTTPAccess: Sendable, CustomStringConvertible {
     public let duration: Duration
 
     public var description: String {
-        "\(remoteAddress.host) \"\(startLine ?? "-")\" \(status.code) \(byteCount) \(duration.formatted)"
+        "\(client) \"\(startLine ?? "-")\" \(status.code) \(byteCount) \(duration.formatted)"
     }
 
     /// A line of the Common Log Format, in which most tools read access logs, with the time of now in UTC.
@@ -27,8 +27,11 @@ public struct HTTPAccess: Sendable, CustomStringConvertible {
             let line = line.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
             return version.map { "\(line) \($0)" } ?? line
         }
-        return "\(remoteAddress.host) - - [\(Self.now)] \"\(request ?? "-")\" \(status.code) \(byteCount)"
+        return "\(client) - - [\(Self.now)] \"\(request ?? "-")\" \(status.code) \(byteCount)"
     }
+
+    /// Clients of Unix sockets have no address, and a line needs one; nginx writes the same.
+    private var client: String { remoteAddress.family == .unix ? "unix:" : remoteAddress.host }
 
     private var startLine: String? {
         guard let method, let target else { return nil }

@@ -8,6 +8,15 @@ extension HTTPServer {
         public var host = "127.0.0.1"
         /// The port; 0 picks a free one.
         public var port = 8080
+        /// The path of a Unix socket to listen at, instead of a host and a port; with `@` first, a name in the kernel's abstract
+        /// namespace. The file is removed when the server stops; one that was left behind is replaced. aiohttp's `UnixSite`.
+        public var unixSocket: String?
+        /// The permissions of that file, less the process's umask: who may write to it may connect. `nil` allows whom the
+        /// umask allows.
+        public var unixSocketPermissions: UInt32?
+        /// A socket that listens already, such as one from systemd (3 is its first), instead of all that. The server listens
+        /// by a copy: the number stays the caller's. aiohttp's `SockSite`.
+        public var inheritedSocket: CInt?
         /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
         public var backlog = 65535
         /// Lets other processes serve the same port.

@@ -1,5 +1,6 @@
 public import Swiftlet
 import SwiftletCoroutines
+import SwiftletNet
 
 /// Answers HTTP requests: each connection in a fiber of its own, each request by the handler of its path.
 ///
@@ -23,11 +24,12 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
 
     /// One run, from `start` to the end of `stop`.
     private struct Running {
-        let port: Int
-        let listeners: [TCPListener]
+        let listeners: [any StreamListener]
         let workers: [ServerWorker]
         let parts: [HTTPApplication.Part]
         let stopped: Waiter<Void>
+
+        var address: SocketAddress { listeners[0].localAddress }
     }
 
     /// Makes a server. It listens from `start` or `run` on.
@@ -40,16 +42,19 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
         self.application = application
     }
 
-    /// The port that it listens at; before `start` the configured one.
-    public var port: Int { running.withLock { $0?.port } ?? configuration.port }
+    /// The port that it listens at; before `start` the configured one, and 0 for a Unix socket.
+    public var port: Int { address?.port ?? configuration.port }
+
+    /// Where it listens, with the port that was picked for port 0; `nil` while it does not.
+    public var address: SocketAddress? { running.withLock { $0?.address } }
 
     // MARK: Running
 
     /// Begins to listen and to serve; returns at once. Connections that come now are not refused any more.
     ///
-    /// - Parameter group: loops to serve on, each with a listener of its own at the same port; by default the calling
+    /// - Parameter group: loops to serve on, each with a listener of its own at the same place; by default the calling
     ///   thread's loop.
-    /// - Throws: `SocketError` that names a busy port; `ResolverError`; `HTTPRouteError`; `TLSError`; what an `onStart` hook throws;
+    /// - Throws: `SocketError` that names a busy port or path; `ResolverError`; `HTTPRouteError`; `TLSError`; what an `onStart` hook throws;
     ///   `HTTPServerError.alreadyStarted`.
     public func start(on group: EventLoopGroup? = nil) throws { _ = try begin(on: group) }
 
@@ -65,20 +70,12 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
         #endif
         let scheme = configuration.isSecure ? "https" : "http"
         let loops = try group?.loops ?? [EventLoop.current]
-        var port = configuration.port
-        var listeners: [TCPListener] = []
+        let listeners = try ServerListener.open(configuration, count: loops.count)
         do {
-            for _ in loops {
-                let listener = try TCPListener(
-                    host: configuration.host, port: port, backlog: configuration.backlog,
-                    reusePort: configuration.reusePort || loops.count > 1)
-                port = listener.port
-                listeners.append(listener)
-            }
             let parts = application.parts(at: "", inside: [], middlewares: [])
             for hook in parts.flatMap(\.contents.startHooks) { try onLoop(loops[0]) { try hook.run() } }
             let run = Running(
-                port: port, listeners: listeners,
+                listeners: listeners,
                 workers: loops.map { [configuration] in
                     ServerWorker(loop: $0, router: router, configuration: configuration, scheme: scheme)
                 },
@@ -94,11 +91,11 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
 
     private func serve(_ run: Running) {
         for (worker, listener) in zip(run.workers, run.listeners) {
-            worker.loop.spawn(name: "http-server-\(run.port)") {
+            worker.loop.spawn(name: "http-server-\(run.address)") {
                 do {
                     try worker.accept(from: listener)
                 } catch {
-                    Report(.handlerError, "the HTTP server on port \(run.port) stopped accepting: \(error)").post()
+                    Report(.handlerError, "the HTTP server at \(run.address) stopped accepting: \(error)").post()
                     run.stopped.resume(throwing: error)
                 }
             }
@@ -197,7 +194,7 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
             let further = late.count > 20 ? ", and \(late.count - 20) more" : ""
             Report(
                 .cancelledRequests,
-                "the HTTP server on port \(run.port) was stopped while these requests were under way, and cancelled them: "
+                "the HTTP server at \(run.address) was stopped while these requests were under way, and cancelled them: "
                     + late.prefix(20).joined(separator: ", ") + further
             ).post()
         }
@@ -213,7 +210,7 @@ public final class HTTPServer: HTTPRouting, @unchecked Sendable {
             do {
                 try onLoop(run.workers[0].loop) { try hook.run() }
             } catch {
-                Report(.handlerError, "a hook of the HTTP server on port \(run.port) threw \(error)").post()
+                Report(.handlerError, "a hook of the HTTP server at \(run.address) threw \(error)").post()
             }
         }
     }

@@ -35,13 +35,13 @@ final class ServerWorker: @unchecked Sendable {
     // MARK: Connections
 
     /// Accepts until the listener is closed.
-    func accept(from listener: TCPListener) throws {
+    func accept(from listener: any StreamListener) throws {
         while true {
             if let limit = configuration.connectionLimit {
                 while connections.count >= limit, !isStopping { _ = try waitForEnd(until: nil) }
             }
             do {
-                serve(try listener.accept())
+                serve(try listener.acceptStream())
             } catch let error as SocketError where error.reason == .closed {
                 return
             }

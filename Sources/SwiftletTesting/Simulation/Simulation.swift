@@ -30,7 +30,9 @@ public func simulate<Value: Sendable>(
 
 /// Runs async code on a simulated loop. Child tasks, loop tasks and fibers run there too; a plain `Task { }` would not.
 ///
-/// A deadlock of tasks is noticed after a second in which nothing came from other threads.
+/// A task may be suspended in executors elsewhere, of which nothing is known here. So a deadlock of a program with tasks is
+/// noticed when for a second nothing has come, no other thread of the process has had anything to do, and no job waits for
+/// Swift's pool.
 /// - Throws: what the body throws; `DeadlockError`; `LeakedFibers`.
 public func simulate<Value: Sendable>(
     _ order: TurnOrder = .arrival, _ body: @escaping @Sendable () async throws -> Value

@@ -58,6 +58,8 @@ final class Chooser: LoopSimulation {
     private let given: [Int]
     private var random: SeededRandom?
     private(set) var made = ScheduleChoices()
+    /// Not of the seed: a failing order that is made plainer must draw the same.
+    private var drawn = SeededRandom(seed: 0)
 
     init(given: [Int] = [], random: SeededRandom? = nil) {
         self.given = given
@@ -70,4 +72,6 @@ final class Chooser: LoopSimulation {
         made.append(place, of: count)
         return place
     }
+
+    func randomNumber() -> UInt64 { drawn.next() }
 }

@@ -84,13 +84,16 @@ private func simulateHere(_ chooser: sending Chooser, _ body: @Sendable @concurr
         }
     }
     let loop = try await started.wait()!
-    var failure: (any Error)?
-    do {
-        try await withTaskExecutorPreference(loop.taskExecutor) { @concurrent in try await body() }
-    } catch {
-        failure = error
+    let failure = await withTaskExecutorPreference(loop.taskExecutor) { @concurrent () -> (any Error)? in
+        // Told on the loop itself: on the way back to the caller the task is nowhere for a while, which would be a deadlock.
+        defer { ended.resume(returning: ()) }
+        do {
+            try await body()
+            return nil
+        } catch {
+            return error
+        }
     }
-    ended.resume(returning: ())
     _ = try await parkInTask { _ = try left.wait(.waiter, isShielded: true) }
     if let failure { throw failure }
 }
