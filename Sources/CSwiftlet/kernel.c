@@ -120,7 +120,7 @@ bool swiftlet_other_threads_work(void) {
     line[count > 0 ? count : 0] = 0;
     // proc(5): the state follows the name, which is in parentheses and may hold any.
     char *name = strrchr(line, ')');
-    works = name && name[1] == ' ' && (name[2] == 'R' || name[2] == 'D') && !strstr(line, "(swiftlet-sim)");
+    works = name && name[1] == ' ' && (name[2] == 'R' || name[2] == 'D');
   }
   closedir(threads);
   return works;

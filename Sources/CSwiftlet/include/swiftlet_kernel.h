@@ -50,8 +50,7 @@ static inline uint64_t swiftlet_now(void) {
 int swiftlet_thread_id(void);
 /// How many threads this process has; 0 when the kernel does not tell.
 int swiftlet_thread_count(void);
-/// Whether any other thread of the process runs, waits for a processor, or for the disk. Those of other simulations do not
-/// count.
+/// Whether any other thread of the process runs, waits for a processor, or for the disk.
 bool swiftlet_other_threads_work(void);
 /// Some signal that tells a program of something has a handler of the program's.
 bool swiftlet_catches_signals(void);
