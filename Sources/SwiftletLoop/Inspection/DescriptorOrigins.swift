@@ -18,7 +18,7 @@ package enum DescriptorOrigins {
     package static func end() {
         isOn.store(false, ordering: .relaxed)
         origins.withLock { $0 = [:] }
-        for loop in EventLoop.all { loop.suspendedTasks.forgetAll() }
+        for loop in EventLoop.all where loop.hasSuspendedTasks { loop.suspendedTasks.forgetAll() }
     }
 
     /// The backtraces of those that are open.

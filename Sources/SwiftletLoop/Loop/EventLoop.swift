@@ -29,7 +29,10 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     let isDefaultExecutor = Atomic<Bool>(false)
 
     @exclusivity(unchecked) var sleeps = SleepTable()
-    let suspendedTasks = SuspendedTasks()
+    /// Made at the first look: loops are kept for ever, and few are inspected.
+    private let keptSuspendedTasks = AtomicLazyReference<SuspendedTasks>()
+    var suspendedTasks: SuspendedTasks { keptSuspendedTasks.load() ?? keptSuspendedTasks.storeIfNil(SuspendedTasks()) }
+    var hasSuspendedTasks: Bool { keptSuspendedTasks.load() != nil }
 
     /// Waits that only another thread can end: while there are any, the loop is not deadlocked.
     @exclusivity(unchecked) var foreignWaits = 0

@@ -99,7 +99,8 @@ extension EventLoop {
             // A task that is to run here, and has not begun, is on its way: however long that takes.
             if servesTask, unsafe core.pointee.jobs == jobsBeforeSimulation { return waitForOthers(timeout: -1) }
             // One that has begun may be suspended in another executor, and a descriptor belong to somebody else.
-            let mayBeElsewhere = unsafe core.pointee.jobs > jobsBeforeSimulation || descriptors.waiterCount > 0
+            let mayBeElsewhere =
+                unsafe core.pointee.jobs > jobsBeforeSimulation || descriptors.waiterCount > 0 || waits(for: .task)
             if mayBeElsewhere, othersBringWork() { return }
             tellSimulatedDeadlock()
         }
@@ -137,10 +138,11 @@ extension EventLoop {
         }
     }
 
-    private var waitsForThreads: Bool {
+    private var waitsForThreads: Bool { waits(for: .thread) || waits(for: .otherLoop) }
+
+    private func waits(for kind: WaitKind) -> Bool {
         unsafe (parkedStacks() + [swiftlet_thread_root(thread)!]).contains { stack in
-            let kind = unsafe WaitKind(rawValue: stack.pointee.wait_kind)
-            return unsafe stack.pointee.wait_id != 0 && (kind == .thread || kind == .otherLoop)
+            unsafe stack.pointee.wait_id != 0 && stack.pointee.wait_kind == kind.rawValue
         }
     }
 
