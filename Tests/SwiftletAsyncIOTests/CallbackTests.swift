@@ -5,6 +5,19 @@ import Testing
 private enum Context { @TaskLocal static var number = 0 }
 
 @Suite struct CallbackTests {
+    @Test func aCallThatIsCalledOffStandsForNobody() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            let journal = SharedJournal<Int>()
+            let first = try loop.callSoonThreadSafe(collapsing: "key") { journal.note(1) }
+            first?.cancel()
+            #expect(try loop.callSoonThreadSafe(collapsing: "key") { journal.note(2) } != nil)
+            first?.cancel()
+            #expect(try loop.callSoonThreadSafe(collapsing: "key") { journal.note(3) } == nil)
+            await turns()
+            #expect(journal.entries == [2])
+        }
+    }
+
     /// asyncio's `context`: what is bound where a call is asked for is bound when it is made.
     @Test func theCallersTaskLocalValuesAreBound() async throws {
         try await onLoop { (loop) async throws -> Void in

@@ -35,6 +35,30 @@ import Testing
         }
     }
 
+    /// Others may end in the same turn, before who waits has its own.
+    @Test func theFirstErrorOfOneTurnIsThrown() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            for others in [false, true] {
+                let gate = try loop.createFuture(of: Void.self)
+                let slow = try loop.createFuture(of: Int.self)
+                func task(_ body: @escaping @Sendable () throws -> Int) throws -> LoopTask<Int> {
+                    try loop.createTask(
+                        Coroutine { () async throws -> Int in
+                            try await gate.value
+                            return try body()
+                        })
+                }
+                let failing = try task { throw Failure(1) }
+                let last = try task { if others { throw Failure(2) } else { return 3 } }
+                let gathered = try loop.createTask(Coroutine { try await gather([slow, failing, last]) })
+                await turns()
+                try gate.setResult(())
+                await #expect(throws: Failure(1)) { try await gathered.value }
+                try slow.setResult(0)
+            }
+        }
+    }
+
     @Test func theFirstErrorIsThrownAndTheOthersGoOn() async throws {
         try await onLoop { (loop) async throws -> Void in
             let ended = Tally()

@@ -82,6 +82,29 @@ private let userSignals = Tally()
         }
     }
 
+    @Test func aReaderOutlivesAnyErrorOfItsOwn() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            var ends: [CInt] = [0, 0]
+            #expect(pipe(&ends) == 0)
+            let (reading, writing) = (ends[0], ends[1])
+            let failures = collectFailures(loop)
+            let calls = Tally()
+            let done = try loop.createFuture(of: Void.self)
+            #expect(write(writing, "abc", 3) == 3)
+            try loop.addReader(reading) {
+                var byte: UInt8 = 0
+                #expect(read(reading, &byte, 1) == 1)
+                if calls.add() == 3 { try done.setResult(()) }
+                throw CancellationError()  // as the result of a cancelled task does
+            }
+            try await done.value
+            await turns()
+            #expect(calls.count == 3 && failures.entries.count == 3)
+            #expect(try loop.removeReader(reading))
+            for end in ends { close(end) }
+        }
+    }
+
     @Test func readersAndWriters() async throws {
         try await onLoop { (loop) async throws -> Void in
             var ends: [CInt] = [0, 0]

@@ -5,6 +5,18 @@ import Testing
 private enum Context { @TaskLocal static var number = 0 }
 
 @Suite struct LoopTaskTests {
+    @Test func cancelledWhileItBeginsAtOnce() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            let task = try loop.createTask(
+                Coroutine { () async throws -> Int in
+                    LoopTask<Void>.current!.cancel()
+                    try await sleep(.seconds(100))
+                    return 1
+                }, eager: true)
+            await #expect(throws: CancellationError.self) { try await task.value }
+        }
+    }
+
     @Test func itsStackIsTheChainOfWhatIsAwaited() async throws {
         try await onLoop { (loop) async throws -> Void in
             let go = try loop.createFuture(of: Int.self)

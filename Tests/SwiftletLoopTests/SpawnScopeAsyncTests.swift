@@ -162,6 +162,33 @@ import Testing
     }
 
     // runtime-peers 42
+    @Test func aStarterThatIsKilledWaitsForTheChildItBegan() async throws {
+        try await onLoop {
+            let childEnded = Tally()
+            let starter = try spawnAndPark { () throws -> Void in
+                try withSpawnScope { scope in
+                    _ = try scope.start { (_: ReadySignal<Int>) in
+                        defer { childEnded.add() }
+                        try sleep(.seconds(100))
+                    }
+                }
+            }
+            try starter.kill(timeout: .seconds(50))
+            #expect(childEnded.count == 1 && starter.wasKilled)
+
+            // Its failure is not lost.
+            let other = try spawnAndPark { () throws -> Void in
+                try withSpawnScope { scope in
+                    _ = try scope.start { (_: ReadySignal<Int>) in
+                        do { try sleep(.seconds(100)) } catch { throw Failure(7) }
+                    }
+                }
+            }
+            try other.kill(timeout: .seconds(50))
+            #expect(other.error is Failure || other.error is ErrorGroup, "\(String(describing: other.error))")
+        }
+    }
+
     @Test func aChildThatFailsBeforeIsTheStartersBusiness() async throws {
         try await onLoop { () throws -> Void in
             let value = try withSpawnScope { scope in

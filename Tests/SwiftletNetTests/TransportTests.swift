@@ -196,6 +196,56 @@ private final class Echo: Recorder {
         theirs.close()
     }
 
+    @Test func aPeerThatNeverPausesLeavesTheOthersTheirTurns() async throws {
+        try await onLoop {
+            let (mine, theirs) = try makePair()
+            var turns = 0
+            var seen: [Int] = []
+            let ticker = spawn {
+                while true {
+                    turns += 1
+                    try yield()
+                }
+            }
+            final class Sink: Recorder {
+                var told: () -> Void = {}
+                override func dataReceived(_ bytes: [UInt8]) {
+                    received += bytes
+                    told()
+                }
+            }
+            let size = 2 << 20
+            let sending = spawn { try theirs.write([UInt8](repeating: 0, count: size)) }
+            let (transport, sink) = try EventLoop.current.createConnection(over: mine) { Sink() }
+            sink.told = { seen.append(turns) }
+            while sink.received.count < size { try yield() }
+            #expect(seen.count > 10 && Set(seen).count == seen.count)
+            ticker.cancel()
+            try sending.get()
+            transport.close()
+            _ = try sink.lost.wait()
+            try ticker.join()
+            theirs.close()
+        }
+    }
+
+    /// A protocol keeps its transport, as the documented one does.
+    @Test func whatHasEndedIsFreed() async throws {
+        try await onLoop {
+            weak var owner: Recorder?
+            weak var transport: StreamTransport?
+            let (mine, theirs) = try makePair()
+            do {
+                let made = try EventLoop.current.createConnection(over: mine) { Recorder() }
+                (transport, owner) = (made.transport, made.protocol)
+                theirs.close()
+                _ = try made.protocol.lost.wait()
+                try yield()
+            }
+            #expect(owner == nil && transport == nil)
+        }
+    }
+
     // MARK: Datagrams
 
     private final class DatagramRecorder: DatagramProtocol {

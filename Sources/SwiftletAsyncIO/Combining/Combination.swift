@@ -8,6 +8,8 @@ final class Combination: @unchecked Sendable {
     private let enough: Future<Void>
     /// In the order of their ends.
     private(set) var done: [AnyFuture] = []
+    /// The one whose end was enough by itself; others may end before who waits has its turn.
+    private(set) var decisive: AnyFuture?
 
     /// - Parameters:
     ///   - name: what the futures' descriptions call it.
@@ -32,7 +34,9 @@ final class Combination: @unchecked Sendable {
 
     private func ended(_ future: AnyFuture) {
         done.append(future)
-        if !enough.isDone, done.count >= wanted || endsAt(future) { stop() }
+        if enough.isDone { return }
+        if endsAt(future) { decisive = future }
+        if decisive != nil || done.count >= wanted { stop() }
     }
 
     /// Ends the wait as it is.

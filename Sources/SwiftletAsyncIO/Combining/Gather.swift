@@ -90,8 +90,7 @@ private func waitForAll(_ futures: [AnyFuture], endsAtFirstError: Bool) async th
         for future in futures { await future.untilDoneShielded() }
         throw error
     }
-    guard endsAtFirstError, let first = combination.done.last else { return }
-    if first.state == .failed || first.state == .cancelled { try first.checkResult() }
+    try combination.decisive?.checkResult()
 }
 
 @inlinable

@@ -7,8 +7,8 @@ public import SwiftletLoop
 public enum AsyncIO {
     /// Runs an async program on the calling thread's loop and answers its result: the main task. asyncio's `run`.
     ///
-    /// At its end the tasks that are left are cancelled and waited for, and a loop that was made here is closed. The
-    /// first Ctrl-C cancels the main task, unless the program has a handler of its own for it; the second one ends the
+    /// At its end the tasks that are left are cancelled and waited for, and a loop that was made here is closed, unless it is
+    /// the main thread's, which the process's default executor is. The first Ctrl-C cancels the main task, unless the program has a handler of its own for it; the second one ends the
     /// process.
     ///
     /// - Parameters:

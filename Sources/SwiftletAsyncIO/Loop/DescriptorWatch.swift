@@ -17,16 +17,16 @@ final class DescriptorWatch {
                 }
                 do {
                     try body()
-                    // Whose callback leaves the descriptor ready must not keep the others from their turns.
-                    try yield()
-                } catch is CancellationError {
-                    throw CancellationError()
                 } catch {
+                    // Its own end, or an error like any other: the result of a cancelled task, for one.
+                    if error is CancellationError, AnyFiber.current?.isCancelled == true { throw error }
                     loop.callExceptionHandler(
                         LoopFailure(
                             .callbackError, "Exception in callback", subject: "descriptor: \(descriptor)", error: error)
                     )
                 }
+                // Whose callback leaves the descriptor ready must not keep the others from their turns.
+                try yield()
             }
         }
     }

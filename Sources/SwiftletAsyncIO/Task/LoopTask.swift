@@ -53,7 +53,10 @@ public final class LoopTask<Value: Sendable>: Future<Value>, AnyLoopTask, TaskIn
         let made = CurrentTask.$value.withValue(self) {
             eagerly ? loop.makeTaskAtOnce { await self.run() } : loop.makeTask { await self.run() }
         }
-        if !isDone { runner = made }
+        if isDone { return }
+        runner = made
+        // It may have been cancelled while it began at once.
+        if cancelRequests > 0 { made.cancel() }
     }
 
     private func run() async {

@@ -41,7 +41,7 @@ class ScheduledCall: Callback, @unchecked Sendable {
 
     override var isObsolete: Bool { unsafe isCancelled }
 
-    final func cancel() {
+    func cancel() {
         guard unsafe body != nil, unsafe !isCancelled else { return }
         unsafe isCancelled = true
         unsafe body = nil
@@ -80,9 +80,18 @@ final class CollapsedCall: ScheduledCall, @unchecked Sendable {
     }
 
     override func run() {
-        loop.pendingKeys.withLock { _ = $0.remove(key) }
+        if unsafe !isCancelled { forgetKey() }
         super.run()
     }
+
+    /// From now on it stands for nobody: the next one with its key is made.
+    override func cancel() {
+        let wasCancelled = unsafe isCancelled
+        super.cancel()
+        if unsafe isCancelled, !wasCancelled { forgetKey() }
+    }
+
+    private func forgetKey() { loop.pendingKeys.withLock { _ = $0.remove(key) } }
 }
 
 /// A call that a loop will make, and that can be called off.

@@ -100,15 +100,16 @@ private struct Selection {
             elsewhere?.wake()
             return place
         }
-        let outcome = Result { try pending.finish() }
+        let outcome = pending.end()
         let decided = withExtendedLifetime(claim) {
             withLocks {
                 for (index, (operation, _)) in operations.enumerated() { unsafe operation.leave(nodes + index) }
                 return operations.indices.first { unsafe nodes[$0].state != .idle }
             }
         }
+        // An error is taken once: not when a case was done meanwhile, so that the next wait throws it.
         if let decided { return operations[decided].place }
-        _ = try outcome.get()
+        if let error = pending.takeError(of: outcome) { throw error }
         return deadline!.place  // without one, a wait that nobody decided has thrown
     }
 }

@@ -67,13 +67,15 @@ public struct SelectCase<Result> {
         for result: AsyncResult<Value>, _ body: @escaping (Value) throws -> Result
     ) -> SelectCase {
         let set = Event()
-        result.rawLink { _ in set.set() }
-        return SelectCase(kind: .operation(EventOperation(set))) { try body(result.getNow()) }
+        let link = result.rawLink { _ in set.set() }
+        let operation = EventOperation(set) { result.unlink(link) }
+        return SelectCase(kind: .operation(operation)) { try body(result.getNow()) }
     }
 
     /// Waits for the end of a fiber, of any loop; the body looks at its value or error.
     public static func end(of fiber: AnyFiber, _ body: @escaping () throws -> Result) -> SelectCase {
-        wait(for: fiber.endEvent(), body)
+        let (ended, link) = fiber.endEvent()
+        return SelectCase(kind: .operation(EventOperation(ended) { fiber.unlink(link) }), complete: body)
     }
 
     /// Gives up after a while.

@@ -62,8 +62,15 @@ final class ExchangeOperation<Element>: SelectOperation {
 /// Waiting for an event.
 final class EventOperation: SelectOperation {
     private let event: Event
+    private let forget: () -> Void
 
-    init(_ event: Event) { self.event = event }
+    /// - Parameter forget: called when the select is over: takes back what would set the event.
+    init(_ event: Event, forget: @escaping () -> Void = {}) {
+        self.event = event
+        self.forget = forget
+    }
+
+    deinit { forget() }
 
     override var identity: UInt { event.shared.address }
     override func lock() { event.shared.lock() }

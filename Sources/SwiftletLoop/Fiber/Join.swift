@@ -80,11 +80,10 @@ extension AnyFiber {
     }
 
     /// An event that is set when the fiber has ended. From any thread.
-    final func endEvent() -> Event {
+    final func endEvent() -> (event: Event, link: LinkToken) {
         let ended = Event()
         isObserved = true
-        rawLink { _ in ended.set() }
-        return ended
+        return (ended, rawLink { _ in ended.set() })
     }
 
     fileprivate final func addJoiner(_ node: UnsafeMutablePointer<JoinNode>) {

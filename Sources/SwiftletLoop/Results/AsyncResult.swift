@@ -164,6 +164,9 @@ public final class AsyncResult<Value>: @unchecked Sendable {
 
     /// Takes a link back; one that has been called already is gone anyway.
     public func unlink(_ link: LinkToken) { _ = state.withLock { $0.links.remove(link) } }
+
+    /// Links that have not been called.
+    package var linkCount: Int { state.withLock { $0.links.count } }
 }
 
 /// An `AsyncResult` was used in a way it cannot be.

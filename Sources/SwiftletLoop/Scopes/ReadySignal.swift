@@ -35,14 +35,20 @@ public final class ReadySignal<Ready>: @unchecked Sendable {
     func wait(orCancel cancel: () -> Void) throws -> Ready {
         do {
             return try result.wait()!
-        } catch is CancellationError {
-            let isReady = state.withLock { state in
-                if state == .starting { state = .abandoned }
-                return state == .ready
+        } catch {
+            let found = state.withLock { state in
+                defer { if state == .starting { state = .abandoned } }
+                return state
             }
-            // Ready in the very moment of the cancellation: the value is not lost, the next wait throws.
-            if !isReady { cancel() }
-            return try result.wait(.waiter, isShielded: true)!
+            if found == .starting { cancel() }
+            // Ready in the very moment of a cancellation: the value is not lost, the next wait throws. Other errors (`kill`, a
+            // timeout) are thrown once only; the child is the scope's then.
+            if found == .ready, !(error is CancellationError) { throw error }
+            do {
+                return try result.wait(.waiter, isShielded: true)!
+            } catch is CancellationError {
+                throw error
+            }
         }
     }
 }

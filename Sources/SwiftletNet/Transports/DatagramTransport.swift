@@ -11,7 +11,8 @@ public final class DatagramTransport {
 
     /// What it sends through; its addresses are asked there. asyncio's `get_extra_info`.
     public let socket: UDPSocket
-    private let owner: any DatagramProtocol
+    /// Until the end: it may keep the transport.
+    private var owner: (any DatagramProtocol)?
     private var state = State.open
     private var failure: (any Error)?
     private var waiting = WriteBuffer<(bytes: [UInt8], address: SocketAddress?)>()
@@ -35,7 +36,10 @@ public final class DatagramTransport {
 
     /// After `connectionMade`.
     func run() throws {
-        defer { owner.connectionLost(failure) }
+        defer {
+            owner?.connectionLost(failure)
+            owner = nil
+        }
         do {
             try receive()
             try ended.wait()
@@ -51,10 +55,12 @@ public final class DatagramTransport {
         while state == .open {
             do {
                 let datagram = try socket.receive()
-                if state == .open { owner.datagramReceived(datagram) }
+                if state == .open { owner?.datagramReceived(datagram) }
+                // A peer that never pauses must not keep the others from their turns.
+                try yield()
             } catch let error as SocketError {
                 if socket.isClosed { return end(nil) }
-                if state == .open { owner.errorReceived(error) }
+                if state == .open { owner?.errorReceived(error) }
             }
         }
     }
@@ -93,11 +99,11 @@ public final class DatagramTransport {
                     do {
                         try socket.send(piece.bytes, to: piece.address)
                     } catch let error as SocketError where state != .ended {
-                        owner.errorReceived(error)
+                        owner?.errorReceived(error)
                     }
                     guard state != .ended else { break }
                     waiting.wrote(byteCount: piece.bytes.count)
-                    if waiting.allowsMore() { owner.resumeWriting() }
+                    if waiting.allowsMore() { owner?.resumeWriting() }
                 }
             }
         } catch {
@@ -108,8 +114,8 @@ public final class DatagramTransport {
     }
 
     private func applyLimits() {
-        if waiting.begsForPause() { owner.pauseWriting() }
-        if waiting.allowsMore() { owner.resumeWriting() }
+        if waiting.begsForPause() { owner?.pauseWriting() }
+        if waiting.allowsMore() { owner?.resumeWriting() }
     }
 
     // MARK: Ending

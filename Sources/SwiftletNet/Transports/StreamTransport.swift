@@ -12,7 +12,8 @@ public final class StreamTransport {
 
     /// What it writes to; its address and what else is known of the peer are asked there. asyncio's `get_extra_info`.
     public let stream: any ByteStream
-    private let owner: any StreamProtocol
+    /// Until the end: it may keep the transport.
+    private var owner: (any StreamProtocol)?
     private var state = State.open
     private var failure: (any Error)?
     private var waiting = WriteBuffer<[UInt8]>()
@@ -44,7 +45,10 @@ public final class StreamTransport {
 
     /// After `connectionMade`.
     func run() throws {
-        defer { owner.connectionLost(failure) }
+        defer {
+            owner?.connectionLost(failure)
+            owner = nil
+        }
         do {
             try receive()
             try ended.wait()
@@ -80,10 +84,12 @@ public final class StreamTransport {
             try mayRead.wait()
             guard state == .open else { return }
             if bytes.isEmpty {
-                if !owner.endReceived() { close() }
+                if owner?.endReceived() != true { close() }
                 return
             }
-            owner.dataReceived(bytes)
+            owner?.dataReceived(bytes)
+            // A peer that never pauses must not keep the others from their turns.
+            try yield()
         }
     }
 
@@ -128,7 +134,7 @@ public final class StreamTransport {
                     try stream.write(piece)
                     guard state != .ended else { break }
                     waiting.wrote(byteCount: piece.count)
-                    if waiting.allowsMore() { owner.resumeWriting() }
+                    if waiting.allowsMore() { owner?.resumeWriting() }
                 }
             }
             if endsWriting, state == .open { try stream.closeWriting() }
@@ -140,8 +146,8 @@ public final class StreamTransport {
     }
 
     private func applyLimits() {
-        if waiting.begsForPause() { owner.pauseWriting() }
-        if waiting.allowsMore() { owner.resumeWriting() }
+        if waiting.begsForPause() { owner?.pauseWriting() }
+        if waiting.allowsMore() { owner?.resumeWriting() }
     }
 
     // MARK: Ending

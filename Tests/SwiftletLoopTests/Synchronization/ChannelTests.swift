@@ -77,6 +77,40 @@ import Testing
         }
     }
 
+    @Test func aSelectThatIsKilledAndServedAtOnceLosesNeither() async throws {
+        try await onLoop {
+            let channel = Channel<Int>()
+            var got: Int?
+            let fiber = try spawnAndPark { () throws -> Void in
+                got = try select(.receive(from: channel) { $0 }, .after(.seconds(100)) { nil })
+                _ = try channel.receive()
+            }
+            // Another thread hands over an item while this one is busy: its message is still on its way when the kill comes.
+            let sent = SharedJournal<Bool>()
+            Task.detached { sent.note((try? channel.sendNoWait(7)) != nil) }
+            while sent.entries.isEmpty {}
+            #expect(sent.entries == [true])
+            try fiber.kill(waits: false)
+            #expect(try fiber.join(timeout: .seconds(50)))
+            #expect(got == 7 && fiber.wasKilled)
+        }
+    }
+
+    @Test func selectsLeaveNoLinksBehind() async throws {
+        try await onLoop {
+            let never = AsyncResult<Int>()
+            let fiber = try spawnAndPark { () throws -> Void in _ = try never.get() }
+            for _ in 0..<10 {
+                let chosen = try select(
+                    .end(of: fiber) { 1 }, .wait(for: never) { $0 }, .after(.zero) { 3 })
+                #expect(chosen == 3)
+            }
+            #expect(fiber.linkCount == 0 && never.linkCount == 0)
+            try never.set(5)
+            try fiber.join()
+        }
+    }
+
     @Test func selectDoesOneAndLeavesTheOthers() async throws {
         try await onLoop { () throws -> Void in
             let (left, right, event) = (Channel<Int>(), Channel<String>(), Event())
