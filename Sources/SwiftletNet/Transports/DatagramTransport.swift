@@ -81,7 +81,9 @@ public final class DatagramTransport {
 
     /// Sends one datagram, later if need be; never waits. What comes after `close` is dropped.
     ///
-    /// - Parameter address: whom to; by default the peer that the socket is connected to.
+    /// - Parameters:
+    ///   - bytes: at most 65507 over IPv4; more than about 1400 travel in pieces.
+    ///   - address: whom to; by default the peer that the socket is connected to.
     public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) {
         guard state == .open else { return }
         waiting.append((bytes, address), byteCount: bytes.count)
