@@ -1,26 +1,15 @@
-import SwiftletCoroutines
 import SwiftletLoop
 
 /// Writes for a `StreamProtocol`, and tells it what comes in. asyncio's `Transport`.
 ///
-/// States: open -> closing (nothing more is read; what waits is written) -> ended. An error, `abort` and the end of the fiber
-/// lead to ended at once. The receiving fiber closes the stream and makes the last call.
-///
 /// Thread rules: to be used on its loop's thread.
-public final class StreamTransport {
-    private enum State { case open, closing, ended }
-
+public final class StreamTransport: WriteTransport<[UInt8]> {
     /// What it writes to; its address and what else is known of the peer are asked there. asyncio's `get_extra_info`.
     public let stream: any ByteStream
     /// Until the end: it may keep the transport.
     private var owner: (any StreamProtocol)?
-    private var state = State.open
-    private var failure: (any Error)?
-    private var waiting = WriteBuffer<[UInt8]>()
     private var endsWriting = false
-    private var writer: Fiber<Void>?
     private let mayRead = Event(isSet: true)
-    private let ended = Event()
 
     /// The most that is read for one call.
     private static let pieceSize = 64 * 1024
@@ -43,23 +32,6 @@ public final class StreamTransport {
         try transport.run()
     }
 
-    /// After `connectionMade`.
-    func run() throws {
-        defer {
-            owner?.connectionLost(failure)
-            owner = nil
-        }
-        do {
-            try receive()
-            try ended.wait()
-        } catch {
-            end(error)
-        }
-        // The writer uses the stream until it has seen that it is closed.
-        try shielded { _ = try writer?.join() }
-        if let failure, failure.endsFibers { throw failure }
-    }
-
     // MARK: Reading
 
     /// The protocol is told what comes in.
@@ -71,7 +43,7 @@ public final class StreamTransport {
     /// Goes on after `pauseReading`. Does nothing otherwise.
     public func resumeReading() { mayRead.set() }
 
-    private func receive() throws {
+    override func receive() throws {
         while state == .open {
             let bytes: [UInt8]
             do {
@@ -95,25 +67,8 @@ public final class StreamTransport {
 
     // MARK: Writing
 
-    /// How much waits to be written.
-    public var writeBufferSize: Int { waiting.byteCount }
-
-    /// When the protocol is told to pause and to go on.
-    public var writeBufferLimits: WriteBufferLimits {
-        get { waiting.limits }
-        set {
-            waiting.limits = newValue
-            applyLimits()
-        }
-    }
-
     /// Writes bytes, later if need be; never waits. What comes after `close`, `finishWriting` or the connection's end is dropped.
-    public func write(_ bytes: [UInt8]) {
-        guard state == .open, !endsWriting, !bytes.isEmpty else { return }
-        waiting.append(bytes, byteCount: bytes.count)
-        beginWriting()
-        applyLimits()
-    }
+    public func write(_ bytes: [UInt8]) { if state == .open, !endsWriting, !bytes.isEmpty { enqueue(bytes) } }
 
     /// Writes a text in UTF-8, later if need be; never waits.
     public func write(_ text: String) { write(Array(text.utf8)) }
@@ -125,59 +80,17 @@ public final class StreamTransport {
         beginWriting()
     }
 
-    private func beginWriting() { writer = writer ?? spawn(name: "transport-writer") { self.writeAll() } }
+    override func write(now piece: [UInt8]) throws { try stream.write(piece) }
+    override func byteCount(of piece: [UInt8]) -> Int { piece.count }
+    override func wroteAll() throws { if endsWriting { try stream.closeWriting() } }
+    override func tellPause() { owner?.pauseWriting() }
+    override func tellResume() { owner?.resumeWriting() }
 
-    private func writeAll() {
-        do {
-            while state != .ended, !waiting.isEmpty {
-                for piece in waiting.take() {
-                    try stream.write(piece)
-                    guard state != .ended else { break }
-                    waiting.wrote(byteCount: piece.count)
-                    if waiting.allowsMore() { owner?.resumeWriting() }
-                }
-            }
-            if endsWriting, state == .open { try stream.closeWriting() }
-        } catch {
-            end(error)
-        }
-        writer = nil
-        if state == .closing { end(nil) }
+    override func tellEnd(_ error: (any Error)?) {
+        owner?.connectionLost(error)
+        owner = nil
     }
 
-    private func applyLimits() {
-        if waiting.begsForPause() { owner?.pauseWriting() }
-        if waiting.allowsMore() { owner?.resumeWriting() }
-    }
-
-    // MARK: Ending
-
-    /// It was closed, or the connection is lost.
-    public var isClosing: Bool { state != .open }
-
-    /// Reads nothing more, writes what waits, and closes the stream. `connectionLost` tells when that is done.
-    public func close() {
-        guard state == .open else { return }
-        state = .closing
-        if writer == nil { end(nil) }
-        mayRead.set()
-    }
-
-    /// Closes the stream at once; what waits is dropped.
-    public func abort() { end(nil) }
-
-    private func end(_ error: (any Error)?) {
-        guard state != .ended else { return }
-        state = .ended
-        failure = error
-        waiting.discard()
-        mayRead.set()
-        ended.set()
-        stream.close()
-    }
-}
-
-extension Error {
-    /// The fiber is being ended from outside.
-    var endsFibers: Bool { self is CancellationError || self is GreenletExit }
+    override func stopReceiving() { mayRead.set() }
+    override func closeDescriptor() { stream.close() }
 }
