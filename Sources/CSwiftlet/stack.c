@@ -34,14 +34,14 @@ typedef struct slab {
   char *low;
   size_t slot_size, slots;
   atomic_size_t used;              // slots that have been handed out at least once
-  struct slab *next;
+  struct slab *next;               // the one made after it
 } slab;
 
 typedef struct size_class_pool {
   swiftlet_context **free;         // kept outside the stacks: trimming wipes what lies on them
   size_t free_count, free_capacity;
   size_t trimmed;                  // free[0 ..< trimmed] hold no memory
-  slab *newest;
+  slab *oldest, *newest;
 } size_class_pool;
 
 typedef struct swiftlet_stack_pool {
@@ -135,7 +135,8 @@ static swiftlet_context *take_fresh(swiftlet_thread *thread, swiftlet_stack_pool
   if (!from || atomic_load_explicit(&from->used, memory_order_relaxed) == from->slots) {
     slab *made = slab_make(pool, (size_t)SWIFTLET_STACK_SMALLEST_SIZE << size_class, from);
     if (!made) return NULL;
-    made->next = from;
+    if (from) from->next = made;
+    else classes->oldest = made;
     classes->newest = from = made;
   }
   size_t index = atomic_load_explicit(&from->used, memory_order_relaxed);
@@ -168,7 +169,7 @@ swiftlet_context *swiftlet_stack_acquire(swiftlet_thread *thread, size_t size) {
       classes->trimmed = classes->free_count;
       // The color is a function of the slot, so what the trimming wiped can be computed again.
       size_t slot_size = (size_t)SWIFTLET_STACK_SMALLEST_SIZE << size_class;
-      for (slab *s = classes->newest; s; s = s->next)
+      for (slab *s = classes->oldest; s; s = s->next)
         if ((char *)context >= s->low && (char *)context < s->low + s->slots * slot_size) {
           size_t index = (size_t)((char *)context - s->low) / slot_size;
           slot_initialize(context, thread, s->low + index * slot_size, slot_size, color_of(index), size_class);
@@ -261,17 +262,22 @@ size_t swiftlet_stack_high_water(const swiftlet_context *context) {
 void swiftlet_stack_visit(swiftlet_thread *thread, void (*visit)(swiftlet_context *, void *), void *argument) {
   swiftlet_stack_pool *pool = thread->pool;
   if (!pool) return;
+  // A look at a trimmed stack is a page fault, and the last live ones mostly lie in the slots used first.
+  size_t left = pool->live;
   for (int i = 0; i < SIZE_CLASSES; i++)
-    for (slab *s = pool->classes[i].newest; s; s = s->next)
-      for (size_t k = 0; k < atomic_load_explicit(&s->used, memory_order_acquire); k++)
-        if (slot_context(s, k)->is_live) visit(slot_context(s, k), argument);
+    for (slab *s = pool->classes[i].oldest; s; s = s->next)
+      for (size_t k = 0; left && k < atomic_load_explicit(&s->used, memory_order_acquire); k++)
+        if (slot_context(s, k)->is_live) {
+          left--;
+          visit(slot_context(s, k), argument);
+        }
 }
 
 void swiftlet_stack_pool_destroy(swiftlet_thread *thread) {
   swiftlet_stack_pool *pool = thread->pool;
   if (!pool || pool->live) return;  // a stack that still holds objects is leaked rather than unmapped under them
   for (int i = 0; i < SIZE_CLASSES; i++) {
-    for (slab *s = pool->classes[i].newest, *next; s; s = next) {
+    for (slab *s = pool->classes[i].oldest, *next; s; s = next) {
       next = s->next;
       for (size_t k = 0; k < atomic_load(&s->used); k++) {
         swiftlet_context *context = slot_context(s, k);
