@@ -161,15 +161,30 @@ import Testing
     @Test func anEndlessYielderIsBrokenByATimeout() async throws {
         try await onLoop { () throws -> Void in
             let others = Tally()
+            let own = Tally()
+            let unfair = Tally()
             let other = spawn {
                 while true {
                     others.add()
                     try yield()
                 }
             }
-            let endless = spawn { try withTimeout(.milliseconds(10)) { while true { try yield() } } }
+            // However many turns fit into the time, each of its own gives the other one exactly one. Only the one that finds
+            // the deadline past may end without.
+            func takeTurn() throws {
+                own.add()
+                let before = others.count
+                try yield()
+                if others.count != before + 1 { unfair.add() }
+            }
+            let endless = spawn {
+                defer { #expect(abs(others.count - own.count) <= 1) }
+                for _ in 0..<100 { try takeTurn() }
+                try withTimeout(.milliseconds(10)) { while true { try takeTurn() } }
+            }
             #expect(throws: DeadlineExceeded.self) { try endless.get() }
-            #expect(others.count > 10)
+            #expect(own.count > 100)
+            #expect(unfair.count == 0)
             other.cancel()
         }
     }
