@@ -1,6 +1,6 @@
 """Every workload with its programs: ours first, then the peers."""
 from programs import (
-    Program, Workload, allocations, fiber_and_task, native, ours, pool_peer, python, rust, swift)
+    Program, Workload, allocations, fiber_and_task, limit, native, ours, pool_peer, python, rust, swift)
 
 MILLION = 1_000_000
 COUNTS = (100_000, MILLION)
@@ -13,6 +13,7 @@ CERTIFICATE = "build/certificate.pem"
 WORKLOADS = {workload.name: workload for workload in (
     Workload("switch", "one-way context switch", "alone", (
         ours("swiftlet", "switch", 100 * MILLION),
+        limit("control-words", "switch", 100 * MILLION),
         native("boost-fcontext", "switch-fcontext", 200 * MILLION),
         native("cpp20-coroutine", "switch-cpp20", 200 * MILLION),
         native("c-ucontext", "switch-ucontext", 10 * MILLION),
@@ -41,6 +42,8 @@ WORKLOADS = {workload.name: workload for workload in (
     ), "ns/yield"),
     Workload("spawn_join", "spawn + join of a trivial coroutine, 1000 live at a time", "alone", (
         *fiber_and_task("spawn_join", MILLION, before=(1000,)),
+        limit("objects", "spawn_join", MILLION),
+        limit("tasks", "tasks", MILLION),
         native("go", "spawn-go", MILLION),
         rust("tokio", "spawn-tokio", MILLION),
         swift("swift-task", "spawn-swift", MILLION, options=(1000, "task")),
@@ -60,6 +63,7 @@ WORKLOADS = {workload.name: workload for workload in (
     ), "ns/coroutine", columns=("suspending_ns",)),
     Workload("timers", "timers armed, all together, and then called off", "alone", (
         ours("swiftlet", "timers", MILLION),
+        limit("objects", "timers", MILLION),
     ), "ns/timer", columns=("each_ns",)),
     Workload("park", "park + unpark: a wait set aside and woken through the queue of its executor", "alone", (
         ours("swiftlet", "park", 10 * MILLION),
@@ -77,6 +81,7 @@ WORKLOADS = {workload.name: workload for workload in (
     ), "B/coroutine", columns=("rss_mb",), rounds=3, per_size=True),
     Workload("sleepers", "coroutines that each sleep a random time of 0 to 1 s; 1.0 s is perfect", "alone", (
         *fiber_and_task("sleepers", 100_000),
+        limit("stacks", "sleepers", 100_000),
         native("go", "sleepers-go", 100_000),
         rust("tokio", "sleepers-tokio", 100_000),
         swift("swift-task-sleep", "sleepers-swift", 100_000, options=("task",)),

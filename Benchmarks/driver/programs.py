@@ -83,6 +83,11 @@ def ours(peer, workload, *sizes, **more):
     return Program(peer, (OURS, workload), sizes or (None,), **more)
 
 
+def limit(peer, workload, *sizes):
+    """What the machine and the Swift runtime take however it is scheduled: `Limits.swift`."""
+    return Program(peer, (OURS, "limit", workload), sizes, limit=True)
+
+
 def allocations(peer):
     """A row of what `swiftlet-allocations` prints."""
     return Program(peer, (os.path.join(os.path.dirname(OURS), "swiftlet-allocations"),), (10_000,))

@@ -42,4 +42,10 @@ final class Arguments {
         }
         return kind
     }
+
+    func limit() throws -> Limit {
+        let word = try word()
+        guard let limit = Limit(rawValue: word) else { throw UsageError(reason: "no limit is known of: \(word)") }
+        return limit
+    }
 }

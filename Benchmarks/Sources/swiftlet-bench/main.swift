@@ -16,7 +16,7 @@ let usage = """
       spawn_join [n] [live] [fiber|task]   memory [n] [fiber|task]
       sleepers [n] [fiber|task]            gather [n] [live]
       timers [n]                           channel [n] [fiber|task]
-      lock [n] [lock|semaphore]
+      lock [n] [lock|semaphore]            limit WORKLOAD [n]
       tcp_echo PORT [fiber|task]           http_server PORT [fiber|task]
       http_tls PORT CERTIFICATE [fiber|task]
       pool_call [n]                        pool_map [n] [chunked|single]
@@ -46,6 +46,7 @@ do {
     case "timers": try measureTimers(count: arguments.number(or: 1_000_000))
     case "channel": try measureChannel(count: arguments.number(or: 10_000_000), arguments.kind())
     case "lock": try measureLock(count: arguments.number(or: 50_000_000), arguments.lockKind())
+    case "limit": try measureLimit(arguments.limit(), count: arguments.number(or: 1_000_000))
     case "tcp_echo": try serveEcho(port: arguments.number(), arguments.kind())
     case "http_server": try serveHTTP(port: arguments.number(), arguments.kind())
     case "http_tls":
