@@ -44,7 +44,7 @@ func measureLimit(_ limit: Limit, count: Int) throws {
     }
 }
 
-private func inOneTurn(_ body: () -> Duration) throws -> Duration {
+private func inOneTurn(_ body: @escaping () -> Duration) throws -> Duration {
     try EventLoop.run { () throws -> Duration in
         try EventLoop.current.configuration.slowTurnLimit = nil
         return body()

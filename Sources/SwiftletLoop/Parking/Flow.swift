@@ -36,4 +36,17 @@ struct Flow: Hashable, Sendable {
             return unsafe Flow(bearer: UInt(bitPattern: context), run: context.pointee.run)
         }
     }
+
+    /// The same where no call is needed to tell: on a fiber's or a greenlet's own stack. Else `nil`.
+    @inlinable
+    static var ofStack: Flow? {
+        @inline(__always)
+        get {
+            guard let thread = unsafe swiftlet_thread_if_made() else { return nil }
+            let context = unsafe thread.pointee.current!
+            let kind = unsafe UInt32(context.pointee.kind)
+            guard kind == SWIFTLET_KIND_FIBER.rawValue || kind == SWIFTLET_KIND_GREENLET.rawValue else { return nil }
+            return unsafe Flow(bearer: UInt(bitPattern: context), run: context.pointee.run)
+        }
+    }
 }

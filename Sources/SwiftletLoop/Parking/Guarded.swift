@@ -44,6 +44,10 @@ struct Guarded<State>: @unchecked Sendable {
 
     @inlinable
     @inline(__always)
+    func tryLock() -> Bool { unsafe spin.pointee.tryLock() }
+
+    @inlinable
+    @inline(__always)
     func unlock() { unsafe spin.pointee.unlock() }
 
     @inlinable

@@ -21,6 +21,10 @@ struct SpinLock: ~Copyable, Sendable {
 
     @inlinable
     @inline(__always)
+    func tryLock() -> Bool { !isHeld.exchange(true, ordering: .acquiring) }
+
+    @inlinable
+    @inline(__always)
     func unlock() { isHeld.store(false, ordering: .releasing) }
 
     @usableFromInline

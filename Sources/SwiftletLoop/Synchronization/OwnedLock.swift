@@ -30,9 +30,17 @@ public class OwnedLock: @unchecked Sendable {
             return true
         }
 
-        /// Gives the lock, which has become free, to the first that waits.
+        /// The lock becomes free, if it is held once and nobody waits for it.
         @inlinable
         @inline(__always)
+        mutating func giveBackUnwanted(for me: Flow) -> Bool {
+            guard depth == 1, owner == me, queue.isEmpty else { return false }
+            depth = 0
+            owner = .nobody
+            return true
+        }
+
+        /// Gives the lock, which has become free, to the first that waits.
         mutating func passOn() -> WaitToken? {
             var elsewhere: WaitToken?
             if let next = unsafe queue.grantFirst(&elsewhere) {
@@ -59,7 +67,21 @@ public class OwnedLock: @unchecked Sendable {
     ///   `timeout`; `CancellationError`.
     @inlinable
     public final func acquire(timeout: Duration? = nil) throws {
-        try acquire(until: timeout.map { .after($0) })
+        // The common case without a call, so that no register has to be saved: it costs half.
+        guard let me = Flow.ofStack, shared.tryLock() else { return try acquireSlowly(timeout) }
+        if shared.state.take(for: me) { return shared.unlock() }
+        try waitForTurn(me, timeout)
+    }
+
+    @usableFromInline
+    @inline(never)
+    final func acquireSlowly(_ timeout: Duration?) throws { try acquire(until: timeout.map { .after($0) }) }
+
+    /// With `shared` locked.
+    @usableFromInline
+    @inline(never)
+    final func waitForTurn(_ me: Flow, _ timeout: Duration?) throws {
+        try waitForTurn(me, until: timeout.map { .after($0) })
     }
 
     /// Acquires the lock, from a task.
@@ -78,8 +100,6 @@ public class OwnedLock: @unchecked Sendable {
         return shared.withLock { $0.take(for: me) }
     }
 
-    @inlinable
-    @inline(__always)
     final func acquire(until deadline: Deadline?) throws {
         let me = Flow.current
         shared.lock()
@@ -87,8 +107,7 @@ public class OwnedLock: @unchecked Sendable {
         try waitForTurn(me, until: deadline)
     }
 
-    @usableFromInline
-    @inline(never)
+    /// With `shared` locked.
     final func waitForTurn(_ me: Flow, until deadline: Deadline?, isShielded: Bool = false) throws {
         if shared.state.owner == me {
             shared.unlock()
@@ -109,8 +128,23 @@ public class OwnedLock: @unchecked Sendable {
     /// - Throws: `LockError.notHeld` if the caller does not hold it.
     @inlinable
     public final func release() throws(LockError) {
+        guard let me = Flow.ofStack, shared.tryLock() else { return try releaseSlowly() }
+        if shared.state.giveBackUnwanted(for: me) { return shared.unlock() }
+        try release(lockedFor: me)
+    }
+
+    @usableFromInline
+    @inline(never)
+    final func releaseSlowly() throws(LockError) {
         let me = Flow.current
         shared.lock()
+        try release(lockedFor: me)
+    }
+
+    /// With `shared` locked.
+    @usableFromInline
+    @inline(never)
+    final func release(lockedFor me: Flow) throws(LockError) {
         guard shared.state.depth > 0, shared.state.owner == me else {
             shared.unlock()
             throw .notHeld
