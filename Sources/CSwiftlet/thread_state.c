@@ -14,6 +14,7 @@
 extern void swift_beginAccess(void *pointer, void *buffer, uintptr_t flags, void *program_counter);
 extern void swift_endAccess(void *buffer);
 extern void *swift_task_getCurrent(void) __attribute__((swiftcall));
+extern bool swift_task_isCancelled(void *task) __attribute__((swiftcall));
 
 typedef __attribute__((swiftcall)) void (*swift_handler)(__attribute__((swift_context)) void *context);
 extern const void *swift_task_addCancellationHandler(swift_handler handler, void *context) __attribute__((swiftcall));
@@ -50,6 +51,7 @@ static const char *probe_fault;
 void swiftlet_probe_set_fault(const char *refusal) { probe_fault = strdup(refusal); }
 
 void *swiftlet_current_task(void) { return swift_task_getCurrent(); }
+bool swiftlet_task_is_cancelled(void *task) { return swift_task_isCancelled(task); }
 
 // The runtime allocates its thread-locals lazily where it was loaded by dlopen.
 static void touch_runtime(void) {

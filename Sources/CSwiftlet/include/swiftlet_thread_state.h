@@ -41,6 +41,14 @@ void swiftlet_thread_state_bind(swiftlet_thread *thread);
 /// swift_task_getCurrent(): Swift's own declaration of it is not public.
 void *swiftlet_current_task(void);
 
+/// The same, of the calling thread whose record is at hand, without a call where the word is known.
+static inline void *swiftlet_task_on(const swiftlet_thread *thread) {
+  return thread->has_task_state ? (void *)(uintptr_t)*thread->words[SWIFTLET_WORD_TASK] : swiftlet_current_task();
+}
+
+/// swift_task_isCancelled(): Swift's own spelling counts references.
+bool swiftlet_task_is_cancelled(void *task);
+
 /// What runs may have task-local values: it is in a task, or has bound some outside of one.
 static inline bool swiftlet_may_have_task_locals(const swiftlet_thread *thread) {
   return (*thread->words[SWIFTLET_WORD_TASK] | *thread->words[SWIFTLET_WORD_TASK_LOCAL]) != 0;

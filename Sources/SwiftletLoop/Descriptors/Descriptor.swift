@@ -86,7 +86,7 @@ public final class Descriptor: @unchecked Sendable {
     ///
     /// - Throws: `DescriptorError` when it is closed, or waited for on another loop.
     public func drained(_ side: Readiness) throws {
-        try onOwnLoop { number, loop in unsafe loop.descriptors.noteDrained(number, side) }
+        try onOwnLoop { number, loop in loop.descriptors.noteDrained(number, side) }
     }
 
     @inline(__always)
@@ -112,7 +112,7 @@ public final class Descriptor: @unchecked Sendable {
         let number = number
         guard number >= 0 else { throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF) }
         if owner.load(ordering: .acquiring) & ~Self.marks != address(of: current) { try move(to: current) }
-        unsafe current.descriptors.observeEnd(of: number, observer)
+        current.descriptors.observeEnd(of: number, observer)
     }
 
     /// Says of a new connection that its peer speaks second: then its first `waitUnlessReady(.reading)` parks, instead of
@@ -127,14 +127,14 @@ public final class Descriptor: @unchecked Sendable {
         guard owner.load(ordering: .acquiring) & ~Self.marks != address(of: current) else { return }
         // Input that is there already is not lost: adding a descriptor reports what it is ready for, also edge-triggered.
         try move(to: current)
-        unsafe current.descriptors.noteDrained(number, .reading)
+        current.descriptors.noteDrained(number, .reading)
     }
 
     /// For a call that was refused (EAGAIN): on a loop the next `waitUnlessReady` parks; on a plain thread, blocks until the
     /// side is ready.
     public func refused(_ side: Readiness, until deadline: Deadline? = nil) throws {
         if EventLoop.currentIfAny != nil {
-            return try onOwnLoop { number, loop in unsafe loop.descriptors.noteRefused(number, side) }
+            return try onOwnLoop { number, loop in loop.descriptors.noteRefused(number, side) }
         }
         if try !blockUntilReady(number, side, until: deadline) { throw DeadlineExceeded() }
     }
@@ -159,7 +159,7 @@ public final class Descriptor: @unchecked Sendable {
                     expected: mine | Self.hasWaiters, desired: mine, ordering: .acquiringAndReleasing)
             }
         }
-        switch try unsafe loop.descriptors.wait(number, side, until: deadline) {
+        switch try loop.descriptors.wait(number, side, until: deadline) {
         case .timedOut: throw DeadlineExceeded()
         case .closed: throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)
         default: return
@@ -189,9 +189,9 @@ public final class Descriptor: @unchecked Sendable {
         leave(loop(at: old), number)
         let entry = unsafe new.descriptors.entry(number)
         // A number that was used before without our notice: what was known of it is void.
-        if unsafe entry.pointee.isWatched { unsafe new.descriptors.forget(number, for: new) }
+        if unsafe entry.pointee.isWatched { new.descriptors.forget(number, for: new) }
         do {
-            _ = try unsafe new.descriptors.watch(number)
+            _ = try new.descriptors.watch(number)
         } catch {
             owner.store(Self.nobody, ordering: .releasing)
             throw error
@@ -202,19 +202,19 @@ public final class Descriptor: @unchecked Sendable {
         ).exchanged
         if isOurs { return }
         // Closed meanwhile, by somebody who could not know of the new registration.
-        unsafe new.descriptors.forget(number, isClosing: true, for: new)
+        new.descriptors.forget(number, isClosing: true, for: new)
         throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)
     }
 
     private func leave(_ loop: EventLoop?, _ number: CInt, isClosing: Bool = false) {
         guard let loop, !loop.isClosed else { return }
         if loop.isCurrent {
-            unsafe loop.descriptors.forget(number, isClosing: isClosing, for: loop)
+            loop.descriptors.forget(number, isClosing: isClosing, for: loop)
         } else {
             let generation = generation
             loop.perform {
                 guard unsafe loop.descriptors.entry(number).pointee.generation == generation else { return }
-                unsafe loop.descriptors.forget(number, isClosing: isClosing, for: loop)
+                loop.descriptors.forget(number, isClosing: isClosing, for: loop)
             }
         }
     }
@@ -261,8 +261,8 @@ public func waitUntilReady(_ number: CInt, for side: Readiness, until deadline: 
     let entry = unsafe loop.descriptors.entry(number)
     unsafe entry.pointee.isReadable = false
     unsafe entry.pointee.isWritable = false
-    guard try unsafe loop.descriptors.watch(number, side) else { return true }
-    switch try unsafe loop.descriptors.wait(number, side, until: deadline) {
+    guard try loop.descriptors.watch(number, side) else { return true }
+    switch try loop.descriptors.wait(number, side, until: deadline) {
     case .timedOut: return false
     case .closed: throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)
     default: return true
@@ -294,5 +294,5 @@ private func blockUntilReady(_ number: CInt, _ side: Readiness, until deadline: 
 /// Wakes everybody on this loop who waits for a descriptor that is about to be closed elsewhere than by `Descriptor`.
 public func notifyClosing(_ number: CInt) {
     guard let loop = EventLoop.currentIfAny, number >= 0 else { return }
-    unsafe loop.descriptors.forget(number, for: loop)
+    loop.descriptors.forget(number, for: loop)
 }

@@ -63,6 +63,7 @@ final class DescriptorTable {
         poller = -1
         guard capacity > 0 else { return }
         capacity = 0
+        unsafe endObservers = [:]
         unsafe entries.deallocate()
         unsafe events.deallocate()
     }

@@ -21,7 +21,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     let threadSerial: UInt64
     /// Tells this loop's messages from those for other loops of the same thread's record.
     let epoch: UInt64
-    @exclusivity(unchecked) private(set) var descriptors: DescriptorTable!
+    /// A constant, since each read and write asks it: reaching it costs no reference count.
+    let descriptors: DescriptorTable
     /// The runtime's spelling of this loop as an executor; set once by `makeExecutors`.
     @exclusivity(unchecked) var executors: LoopExecutors!
 
@@ -104,10 +105,9 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         guard epoch != 0, let table = unsafe DescriptorTable(wakeUp: inbox.pointee.event) else {
             let reason = swiftlet_errno()
             unsafe swiftlet_inbox_close(inbox)
-            unsafe descriptors = nil
             throw LoopError.noDescriptors(errno: reason)
         }
-        unsafe descriptors = table
+        descriptors = table
         unsafe core.pointee.loop = unsafe Unmanaged.passUnretained(self).toOpaque()
         unsafe core.pointee.lead = { unsafe Unmanaged<EventLoop>.fromOpaque($0!).takeUnretainedValue().lead() }
         unsafe executors = LoopExecutors(self)
@@ -225,8 +225,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         unsafe thread.pointee.core = nil
         unsafe thread.pointee.loop = nil
         unsafe swiftlet_inbox_close(inbox)
-        unsafe descriptors.close()
-        unsafe descriptors = nil
+        descriptors.close()
         EventLoop.closedLoops.withLock { $0.append(self) }
     }
 

@@ -148,7 +148,7 @@ extension EventLoop {
 
     private func waitForOthers(timeout: Int64) {
         guard unsafe swiftlet_inbox_prepare_sleep(inbox) else { return takeInbox() }
-        unsafe descriptors.poll(for: self, timeout: timeout)
+        descriptors.poll(for: self, timeout: timeout)
         unsafe swiftlet_inbox_end_sleep(inbox)
         takeInbox()
     }

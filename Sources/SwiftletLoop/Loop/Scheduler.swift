@@ -178,9 +178,9 @@ extension EventLoop {
         fireDueTimers()
         takeInbox()
         if unsafe thread.pointee.has_abandoned { unsafe swiftlet_thread_take_abandoned(thread) }
-        if unsafe descriptors.watchesAny {
+        if descriptors.watchesAny {
             unsafe swiftlet_counter_add(&core.pointee.polls, 1)
-            unsafe descriptors.poll(for: self, timeout: 0)
+            descriptors.poll(for: self, timeout: 0)
         }
         if mayTrim {
             unsafe swiftlet_stack_trim(thread, configuration.pooledStacks, 64)
@@ -210,7 +210,7 @@ extension EventLoop {
         unsafe swiftlet_counter_set(&core.pointee.is_polling, 1)
         unsafe swiftlet_counter_add(&core.pointee.sleeps, 1)
         unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_SLEEP), nil, 0, 0, 0)
-        unsafe descriptors.poll(for: self, timeout: timeout)
+        descriptors.poll(for: self, timeout: timeout)
         unsafe swiftlet_loop_note(core, UInt32(SWIFTLET_TRACE_AWAKE), nil, 0, 0, 0)
         unsafe swiftlet_counter_set(&core.pointee.is_polling, 0)
         if swiftlet_watchdog_is_napping() { Watchdog.shared.loopAwakes() }

@@ -211,8 +211,10 @@ extension ContextPointer {
         switch unsafe Int(pointee.kind) {
         case Int(SWIFTLET_KIND_FIBER.rawValue):
             if unsafe pointee.owner_is_cancelled { throw unsafe takeCancellation() }
-        case Int(SWIFTLET_KIND_TASK.rawValue): try Task.checkCancellation()
-        default: if unsafe swiftlet_current_task() != nil { try Task.checkCancellation() }
+        default:
+            if let task = unsafe swiftlet_task_on(pointee.thread), unsafe swiftlet_task_is_cancelled(task) {
+                throw CancellationError()
+            }
         }
     }
 }

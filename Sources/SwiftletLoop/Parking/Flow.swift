@@ -25,11 +25,12 @@ struct Flow: Hashable, Sendable {
     static var current: Flow {
         @inline(__always)
         get {
-            let context = unsafe swiftlet_greenlet_stack_of(currentThread().pointee.current)!
+            let thread = unsafe currentThread()
+            let context = unsafe swiftlet_greenlet_stack_of(thread.pointee.current)!
             let kind = unsafe UInt32(context.pointee.kind)
             // A task goes on on other stacks after each suspension; and Swift's pool runs tasks on its threads' own stacks.
             if kind == SWIFTLET_KIND_TASK.rawValue || kind == SWIFTLET_KIND_ROOT.rawValue,
-                let task = unsafe swiftlet_current_task()
+                let task = unsafe swiftlet_task_on(thread)
             {
                 return Flow(bearer: UInt(bitPattern: task), run: .max)
             }

@@ -9,7 +9,7 @@ extension EventLoop {
         guard isolation == nil, let thread = unsafe swiftlet_thread_if_made(), unsafe thread.pointee.core != nil else {
             return false
         }
-        return unsafe thread.pointee.has_task_state && thread.pointee.current.pointee.owner == swiftlet_current_task()
+        return unsafe thread.pointee.has_task_state && thread.pointee.current.pointee.owner == swiftlet_task_on(thread)
     }
 }
 

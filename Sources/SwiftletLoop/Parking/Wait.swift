@@ -201,7 +201,7 @@ struct PendingWait {
     /// Parks until the wait is over.
     func end() -> WaitOutcome {
         let outcome: WaitOutcome
-        let isInTask = unsafe swiftlet_current_task() != nil
+        let isInTask = unsafe swiftlet_task_on(token.wait.thread) != nil
         if isInTask, !isShielded, unsafe !CancelScope.isShielded(token.wait.thread.pointee.current) {
             outcome = withTaskCancellationRecord(token) { parkUntilLimit() }
         } else {
