@@ -193,7 +193,8 @@ let package = Package(
             name: "SwiftletCoroutinesTests",
             dependencies: ["CSwiftlet", "SwiftletCoroutines", "CTestSupport", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "SwiftletLoopTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport", "TakeoverProgram"],
+            name: "SwiftletLoopTests",
+            dependencies: ["CSwiftlet", "Swiftlet", "SwiftletTesting", "TestSupport", "TakeoverProgram"],
             swiftSettings: settings),
         // Random interleavings of the primitives' operations: processor-bound, so apart from tests that look at the clock.
         .testTarget(
@@ -206,7 +207,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "SwiftletAsyncIOTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"],
+            name: "SwiftletAsyncIOTests", dependencies: ["CSwiftlet", "Swiftlet", "SwiftletTesting", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "SwiftletNetTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),

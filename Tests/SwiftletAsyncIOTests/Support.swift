@@ -1,6 +1,7 @@
 import CSwiftlet
 import Glibc
 import Swiftlet
+import SwiftletTesting
 import TestSupport
 import Testing
 
@@ -17,6 +18,19 @@ func onLoop(
             #expect(loop.allTasks.isEmpty, "tasks are left", sourceLocation: place)
         }
         #expect(swiftlet_stack_count(currentThread()).live == 0, "stacks are left", sourceLocation: place)
+    }
+}
+
+/// Runs the body in the main task of a loop whose clock stands until all wait: what is to come first does, on any machine. It
+/// leaves no task.
+func onSimulatedLoop(
+    at place: SourceLocation = #_sourceLocation, _ body: @escaping @Sendable (EventLoop) async throws -> Void
+) async throws {
+    try await simulate { () async throws -> Void in
+        let loop = try EventLoop.current
+        try await body(loop)
+        #expect(loop.isCurrent, sourceLocation: place)
+        #expect(loop.allTasks.isEmpty, "tasks are left", sourceLocation: place)
     }
 }
 

@@ -1,4 +1,5 @@
 import Swiftlet
+import SwiftletTesting
 import TestSupport
 import Testing
 
@@ -36,13 +37,16 @@ import Testing
     }
 
     @Test func whatIsAwaitedMayFinishItsWork() async throws {
-        try await onLoop { (loop) async throws -> Void in
+        try await onSimulatedLoop { (_) async throws -> Void in
             #expect(
                 try await waitFor(
                     Coroutine { () async throws -> Int in
                         do { try await sleep(.seconds(100)) } catch is CancellationError { return 7 }
                         return 0
                     }, timeout: .milliseconds(2)) == 7)
+            #expect(simulatedTime == .milliseconds(2))
+        }
+        try await onLoop { (loop) async throws -> Void in
             let cleanedUp = Tally()
             let time = await elapsed {
                 await #expect(throws: DeadlineExceeded.self) {
@@ -67,6 +71,7 @@ import Testing
                         throw error
                     }
                 })
+            await turns()  // it has begun
             await #expect(throws: DeadlineExceeded.self) { try await waitFor(slow, timeout: .milliseconds(2)) }
             #expect(cleanedUp.count == 1 && slow.isDone)
         }

@@ -1,4 +1,5 @@
 import Swiftlet
+import SwiftletTesting
 import TestSupport
 import Testing
 
@@ -31,9 +32,10 @@ import Testing
     }
 
     @Test func aTimeoutCancelsNothing() async throws {
-        try await onLoop { (loop) async throws -> Void in
+        try await onSimulatedLoop { (loop) async throws -> Void in
             let tasks = try sleepers(loop, [1, 100_000])
             let (done, pending) = try await wait(for: tasks, timeout: .milliseconds(30))
+            #expect(simulatedTime == .milliseconds(30))
             #expect(done == [tasks[0]] && pending == [tasks[1]] && !tasks[1].isCancelled)
             #expect(tasks[1].cancelRequests == 0 && !tasks[1].description.contains("cb="))
             await #expect(throws: InvalidStateError.nothingToWaitFor) { try await wait(for: [LoopTask<Int>]()) }
@@ -48,17 +50,17 @@ import Testing
     }
 
     @Test func inTheOrderOfTheirEnds() async throws {
-        try await onLoop { (loop) async throws -> Void in
+        try await onSimulatedLoop { (loop) async throws -> Void in
             let tasks = try sleepers(loop, [60, 1, 30])
             var order: [Int] = []
             for try await task in asCompleted(tasks + tasks) { order.append(try task.result()) }
-            #expect(order == [1, 30, 60])
+            #expect(order == [1, 30, 60] && simulatedTime == .milliseconds(60))
             let late = try sleepers(loop, [1, 100_000])
             var seen: [Int] = []
             await #expect(throws: DeadlineExceeded.self) {
                 for try await task in asCompleted(late, timeout: .milliseconds(30)) { seen.append(try task.result()) }
             }
-            #expect(seen == [1] && !late[1].isDone)
+            #expect(seen == [1] && !late[1].isDone && simulatedTime == .milliseconds(90))
             late[1].cancel()
             _ = try await wait(for: late)
         }

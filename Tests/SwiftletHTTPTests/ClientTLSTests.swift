@@ -123,7 +123,7 @@
                         #expect(try client.get(url).text == "over TLS")
                     }
                     // Nothing is waited for but the server's next turns.
-                    let deadline = Deadline.after(.seconds(5))
+                    let deadline = Deadline.after(.seconds(60))
                     while endings.entries.count < number, .now < deadline { try yield() }
                     #expect(endings.entries.count == number)
                 }

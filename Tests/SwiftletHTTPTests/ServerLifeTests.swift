@@ -162,9 +162,9 @@ extension HTTPAttribute<String> {
             try withWaiting(isAsync: isAsync) { server, began, cancelled throws in
                 let connection = RawClient(port: server.port)
                 connection.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
-                _ = try began.wait(until: .after(.seconds(10)))
+                _ = try began.wait(until: .after(.seconds(60)))
                 connection.reset()
-                #expect(try cancelled.wait(until: .after(.seconds(10))) != nil)
+                #expect(try cancelled.wait(until: .after(.seconds(60))) != nil)
             }
         }
     }
@@ -177,9 +177,9 @@ extension HTTPAttribute<String> {
             try withWaiting(configuration) { server, began, cancelled throws in
                 let connection = RawClient(port: server.port)
                 connection.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
-                _ = try began.wait(until: .after(.seconds(10)))
+                _ = try began.wait(until: .after(.seconds(60)))
                 connection.close()
-                #expect(try cancelled.wait(until: .after(.seconds(10))) != nil)
+                #expect(try cancelled.wait(until: .after(.seconds(60))) != nil)
             }
             try withServer(
                 { server in
@@ -270,7 +270,7 @@ extension HTTPAttribute<String> {
                 let client = spawn { try HTTPClient().get("http://127.0.0.1:\(server.port)/wait") }
                 _ = try began.wait()
                 try server.stop(grace: .milliseconds(20))
-                #expect(try cancelled.wait(until: .after(.seconds(10))) != nil)
+                #expect(try cancelled.wait(until: .after(.seconds(60))) != nil)
                 #expect(throws: HTTPClientError.self) { try client.get() }
                 #expect(
                     ReportLog.reports(containing: "under way, and cancelled them: GET /wait from 127.0.0.1:").count > 0)

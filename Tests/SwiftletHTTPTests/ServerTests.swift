@@ -229,9 +229,9 @@ private struct Broken: Error {}
             let stopping = try spawnAndPark { try server.stop() }
             #expect(!stopping.isFinished)
             mayEnd.resume(returning: ())
-            try stopping.get(timeout: .seconds(5))
-            try running.get(timeout: .seconds(5))
-            let response = try slow.get(timeout: .seconds(5))
+            try stopping.get(timeout: .seconds(60))
+            try running.get(timeout: .seconds(60))
+            let response = try slow.get(timeout: .seconds(60))
             #expect(response.text == "waited")
             #expect(response.headers[.connection] == "close")
             #expect(throws: HTTPClientError.self) { try HTTPClient().get("http://127.0.0.1:\(port)/") }
@@ -254,15 +254,15 @@ private struct Broken: Error {}
             let url = "http://127.0.0.1:\(server.port)/"
             let endless = spawn { try HTTPClient().get(url) }
             _ = try began.wait()
-            let start = ContinuousClock.now
+            let watch = Stopwatch()
             try server.stop(grace: .milliseconds(10))
-            #expect(ContinuousClock.now - start < .seconds(2))
-            #expect(throws: HTTPClientError.self) { try endless.get(timeout: .seconds(5)) }
+            #expect(watch.elapsed < .seconds(2))
+            #expect(throws: HTTPClientError.self) { try endless.get(timeout: .seconds(60)) }
             try running.get()
 
             let again = try spawnAndPark { try server.run() }
             again.cancel()
-            #expect(throws: CancellationError.self) { try again.get(timeout: .seconds(5)) }
+            #expect(throws: CancellationError.self) { try again.get(timeout: .seconds(60)) }
         }
     }
 

@@ -187,7 +187,7 @@ import Testing
                         text += String(decoding: try connection.readExactly(1), as: UTF8.self)
                     }
                 }
-                #expect(try ended.wait(until: .after(.seconds(10))) != nil)
+                #expect(try ended.wait(until: .after(.seconds(60))) != nil)
             }
         }
     }

@@ -181,14 +181,25 @@ import Testing
     @Test func agesAreKnownFromSamples() async throws {
         try await onLoop { () throws -> Void in
             try Inspector.start()
+            func age(of name: String, in snapshot: Snapshot) throws -> Int {
+                try snapshot.coroutine(named: name).waitAge ?? 0
+            }
             let older = spawn(name: "older-19") { try sleepSoundly() }
-            try sleep(.milliseconds(600))
+            try withTimeout(.seconds(60)) {
+                while try age(of: "older-19", in: look()) < 300_000_000 { try sleep(.milliseconds(50)) }
+            }
             let younger = spawn(name: "younger-19") { try sleepSoundly() }
-            try sleep(.milliseconds(400))
-            let snapshot = try look()
-            let (old, young) = (try snapshot.coroutine(named: "older-19"), try snapshot.coroutine(named: "younger-19"))
-            #expect(try #require(old.waitAge) >= #require(young.waitAge) + 300_000_000)
-            #expect(try #require(young.waitAge) >= 200_000_000 && !young.waitIsOlder)
+            var snapshot = try look()
+            try withTimeout(.seconds(60)) {
+                while try age(of: "younger-19", in: snapshot) < 200_000_000 {
+                    try sleep(.milliseconds(50))
+                    snapshot = try look()
+                }
+            }
+            // The older one had waited for so long before the younger one was.
+            let young = try age(of: "younger-19", in: snapshot)
+            #expect(try age(of: "older-19", in: snapshot) >= young + 300_000_000)
+            #expect(try !snapshot.coroutine(named: "younger-19").waitIsOlder)
             older.cancel()
             younger.cancel()
         }

@@ -11,6 +11,7 @@ extension InterposeTests {
         @Test func aThousandSleepsOfTasksTakeTheTimeOfOne() async throws {
             _ = report
             try await onTaskLoop { loop in
+                let watch = Stopwatch()
                 let time = await ContinuousClock().measure {
                     await withTaskGroup(of: CInt.self) { group in
                         for _ in 0..<1000 { group.addTask(executorPreference: loop.taskExecutor) { usleep(200_000) } }
@@ -18,7 +19,7 @@ extension InterposeTests {
                     }
                 }
                 #expect(time >= .milliseconds(200))
-                #expect(time < .milliseconds(350) * Sanitizer.patience)
+                #expect(watch.elapsed < .milliseconds(350) * Sanitizer.patience)
             }
         }
 

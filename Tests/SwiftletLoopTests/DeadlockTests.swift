@@ -108,7 +108,7 @@ import Testing
                     awaitReport(of: "narcissus-2")
                     narcissus.cancel()
                 }
-                #expect(try narcissus.join(timeout: .seconds(10)))
+                #expect(try narcissus.join(timeout: .seconds(60)))
             }
         }
     }
@@ -116,6 +116,6 @@ import Testing
 
 /// Blocks this thread until somebody has been reported.
 private func awaitReport(of word: String) {
-    let end = Deadline.after(.seconds(10))
+    let end = Deadline.after(.seconds(60))
     while ReportLog.reports(containing: word).isEmpty, Deadline.now < end { usleep(1_000) }
 }

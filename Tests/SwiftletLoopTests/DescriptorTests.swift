@@ -20,7 +20,7 @@ import Testing
             #expect(try reader.get())
             #expect(try waitUntilReady(reading, for: .reading, until: .after(.milliseconds(2))) == false)
             #expect(try waitUntilReady(writing, for: .writing))
-            #expect(try withTimeout(.seconds(5)) { try waitUntilReady(writing, for: .writing) })  // again
+            #expect(try withTimeout(.seconds(60)) { try waitUntilReady(writing, for: .writing) })  // again
         }
     }
 
@@ -37,10 +37,10 @@ import Testing
             _ = fcntl(ours, F_SETFL, O_NONBLOCK)
             let reader = spawn { try waitUntilReady(ours, for: .reading) }
             let writer = spawn { try waitUntilReady(ours, for: .writing) }
-            #expect(try writer.get(timeout: .seconds(5)))
+            #expect(try writer.get(timeout: .seconds(60)))
             #expect(!reader.isFinished)
             writeByte(theirs)
-            #expect(try reader.get(timeout: .seconds(5)))
+            #expect(try reader.get(timeout: .seconds(60)))
         }
     }
 
@@ -59,14 +59,14 @@ import Testing
                         }
                         journal.note(n)
                         try descriptor.drained(.reading)
-                        try descriptor.waitUnlessReady(.reading, until: .after(.milliseconds(500)))
+                        try descriptor.waitUnlessReady(.reading, until: .after(.seconds(60)))
                     }
                 }
             }
             try yield()
-            for _ in 0..<9 {
+            for count in 1...9 {
                 writeByte(writing)
-                try nap()
+                while journal.entries.count < count { try nap() }
             }
             for reader in readers { reader.cancel() }
             try joinAll(readers)
@@ -90,7 +90,7 @@ import Testing
             }
             try yield()
             for _ in 0..<5 { writeByte(writing) }  // one edge for all
-            #expect(try joinAll(readers, timeout: .seconds(5), rethrowing: true).count == 5)
+            #expect(try joinAll(readers, timeout: .seconds(60), rethrowing: true).count == 5)
             descriptor.close()
         }
     }
@@ -109,7 +109,7 @@ import Testing
             try yield()
             descriptor.close()
             descriptor.close()
-            #expect(try joinAll(readers, timeout: .seconds(5)).count == 5)
+            #expect(try joinAll(readers, timeout: .seconds(60)).count == 5)
             for reader in readers { #expect((reader.error as? DescriptorError)?.errno == EBADF) }
             #expect(descriptor.isClosed)
             #expect(throws: DescriptorError.self) { try descriptor.waitUnlessReady(.reading) }
@@ -140,7 +140,7 @@ import Testing
                 try yield()
                 #expect(!new.isFinished)
                 writeByte(other)
-                #expect(try new.get(timeout: .seconds(5)))
+                #expect(try new.get(timeout: .seconds(60)))
                 second.close()
                 close(other)
             }
@@ -159,7 +159,7 @@ import Testing
             }
             try yield()
             close(writing)
-            #expect(try reader.join(timeout: .seconds(5)))
+            #expect(try reader.join(timeout: .seconds(60)))
             #expect(reader.error == nil)
             descriptor.close()
         }
@@ -194,7 +194,7 @@ import Testing
             try yield()
             notifyClosing(reading)
             close(reading)
-            #expect(throws: DescriptorError.self) { try waiting.get(timeout: .seconds(5)) }
+            #expect(throws: DescriptorError.self) { try waiting.get(timeout: .seconds(60)) }
         }
     }
 
@@ -216,7 +216,7 @@ import Testing
             try descriptor.drained(.reading)
             try withReader(of: descriptor) { (done) throws -> Void in
                 writeByte(writing)
-                #expect(try done.wait(until: .after(.seconds(5))) == true)
+                #expect(try done.wait(until: .after(.seconds(60))) == true)
             }
             descriptor.close()
         }
@@ -232,7 +232,7 @@ import Testing
                 #expect(error?.errno == EBUSY)
                 #expect(error?.description.contains("another loop waits for descriptor \(reading)") == true)
                 writeByte(writing)
-                #expect(try done.wait(until: .after(.seconds(5))) == true)  // it was not disturbed
+                #expect(try done.wait(until: .after(.seconds(60))) == true)  // it was not disturbed
             }
             try descriptor.drained(.reading)  // and now it is free
             descriptor.close()
@@ -246,7 +246,7 @@ import Testing
             let descriptor = Descriptor(owning: reading)
             try withReader(of: descriptor) { (done) throws -> Void in
                 descriptor.close()
-                let error = #expect(throws: DescriptorError.self) { try done.wait(until: .after(.seconds(5))) }
+                let error = #expect(throws: DescriptorError.self) { try done.wait(until: .after(.seconds(60))) }
                 #expect(error?.errno == EBADF)
             }
         }
@@ -297,7 +297,7 @@ import Testing
                 done.resume(throwing: error)
             }
         }
-        _ = try waits.wait(until: .after(.seconds(5)))
+        _ = try waits.wait(until: .after(.seconds(60)))
         try body(done)
     }
 }

@@ -19,7 +19,7 @@ import Testing
             }
             try yield()
             fiber.cancel()
-            #expect(try fiber.join(timeout: .seconds(5)))
+            #expect(try fiber.join(timeout: .seconds(60)))
             #expect(fiber.error is CancellationError)
             #expect(journal.entries == ["unwound", "told"])
         }
@@ -44,7 +44,7 @@ import Testing
             }
             try yield()
             opened?.cancel()
-            #expect(try fiber.join(timeout: .seconds(5)))
+            #expect(try fiber.join(timeout: .seconds(60)))
             #expect(fiber.error is CancellationError)
         }
     }
@@ -60,7 +60,7 @@ import Testing
             try yield()
             #expect(!fiber.isFinished)
             waiter.resume(returning: 3)
-            #expect(try fiber.get(timeout: .seconds(5)) == 3)
+            #expect(try fiber.get(timeout: .seconds(60)) == 3)
         }
     }
 
@@ -126,7 +126,7 @@ import Testing
             }
             try yield()
             opened?.cancel()
-            #expect(try other.join(timeout: .seconds(5)))
+            #expect(try other.join(timeout: .seconds(60)))
             #expect(other.error == nil)
             #expect(throws: CancellationError.self) { try generator.next() }
         }

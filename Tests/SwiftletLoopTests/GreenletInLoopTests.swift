@@ -7,15 +7,18 @@ struct GreenletInLoopTests {
     @Test func aParentThatWaitsInTheLoopIsNotContinued() async throws {
         try await onLoop { () throws -> Void in
             var greenlet: Greenlet<Int>!
-            let clock = ContinuousClock()
-            let parent = spawn { () throws -> Duration in
+            let gate = Waiter<Int>()
+            let parent = spawn { () throws -> Int? in
                 greenlet = Greenlet<Int> { $0 + 1 }
-                return try clock.measure { try sleep(.milliseconds(50)) }
+                return try gate.wait()
             }
             try yield()
             // The body's end would go to the parent's main greenlet: who switched in is told instead.
             #expect(throws: GreenletError.notSuspended) { try greenlet.switch(1) }
-            #expect(try parent.get() >= .milliseconds(50))
+            for _ in 0..<10 { try yield() }
+            #expect(!parent.isFinished)
+            gate.resume(returning: 5)
+            #expect(try parent.get() == 5)
         }
     }
 
@@ -30,15 +33,14 @@ struct GreenletInLoopTests {
     @Test func oneThatWaitsInTheLoopIsNotSwitchedTo() async throws {
         try await onLoop { () throws -> Void in
             var greenlet: Greenlet<Int>!
+            let gate = Waiter<Int>()
             let starter = spawn {
-                greenlet = Greenlet<Int> { _ in
-                    try sleep(.milliseconds(30))
-                    return 7
-                }
+                greenlet = Greenlet<Int> { _ in try gate.wait()! }
                 return try greenlet.switch(0)
             }
             try yield()
             #expect(throws: GreenletError.notSuspended) { try greenlet.switch(1) }
+            gate.resume(returning: 7)
             #expect(try starter.get() == 7)
         }
     }

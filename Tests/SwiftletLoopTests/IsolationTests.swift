@@ -8,10 +8,10 @@ import Testing
         let journal = SharedJournal<String>()
         private var balance = 0
 
-        func add(_ amount: Int, parking milliseconds: Int) throws -> Int {
+        func add(_ amount: Int, until gate: Waiter<Bool>) throws -> Int {
             journal.note("begin \(amount)")
             let before = balance
-            try sleepSynchronously(milliseconds)
+            _ = try waitSynchronously(gate)
             balance = before + amount
             journal.note("end \(amount)")
             return balance
@@ -22,23 +22,31 @@ import Testing
         try await onTaskLoop { (loop) async throws -> Void in
             let account = Account()
             let others = Tally()
+            let gates = (0...5).map { _ in Waiter<Bool>() }
+            // Each gate opens ten turns of another fiber after its job has begun: nobody else could end the wait.
             let other = loop.spawn {
-                while true {
-                    others.add()
-                    try yield()
+                for begun in 1...6 {
+                    while account.journal.entries.count < 2 * begun - 1 { try yield() }
+                    for _ in 0..<10 {
+                        others.add()
+                        try yield()
+                    }
+                    for entry in account.journal.entries where entry.hasPrefix("begin") {
+                        gates[Int(entry.dropFirst(6))!].resume(returning: true)
+                    }
                 }
             }
             try await withThrowingTaskGroup { group in
-                for n in 1...5 { group.addTask { _ = try await account.add(n, parking: 3) } }
+                for n in 1...5 { group.addTask { _ = try await account.add(n, until: gates[n]) } }
                 try await group.waitForAll()
             }
-            #expect(try await account.add(0, parking: 1) == 15)
+            #expect(try await account.add(0, until: gates[0]) == 15)
             let entries = account.journal.entries
             for n in stride(from: 0, to: entries.count, by: 2) {
                 #expect(entries[n].dropFirst(6) == entries[n + 1].dropFirst(4))  // never interleaved
             }
-            #expect(others.count > 10)
-            other.cancel()
+            #expect(others.count == 60)
+            try await other.join()
         }
     }
 
@@ -85,7 +93,8 @@ import Testing
             async let b: Void = first.work("b")
             async let c: Void = second.work("c")
             let fiber = loop.spawn {
-                try nap(5)
+                while first.journal.entries.isEmpty { try yield() }
+                for _ in 0..<100 { try yield() }  // in each of them the others could have begun
                 free.note("fiber")
             }
             try await fiber.get()
@@ -135,4 +144,4 @@ import Testing
 }
 
 // In async code the overload that suspends would be chosen; this parks.
-private func waitSynchronously(_ waiter: Waiter<Bool>) throws -> Bool? { try waiter.wait() }
+func waitSynchronously(_ waiter: Waiter<Bool>) throws -> Bool? { try waiter.wait() }

@@ -170,7 +170,7 @@ import Testing
                         if n % 2 == 1 { throw Failure(n) }
                         return [n]
                     }
-                    let end = Deadline.after(.seconds(10))
+                    let end = Deadline.after(.seconds(60))
                     while !fiber.isFinished, Deadline.now < end {
                         _ = fiber.value
                     }
@@ -199,15 +199,15 @@ import Testing
                 journal.note(3)
                 called.resume(returning: ())
             }
-            #expect(try called.wait(until: .after(.seconds(10))) != nil)
+            #expect(try called.wait(until: .after(.seconds(60))) != nil)
             #expect(journal.entries == [1, 3])
             // When its loop is closed, the caller is told at once.
             let ended = Waiter<Void>()
             let last = group.spawn { try sleep(.seconds(100)) }
             last.link { _ in ended.resume(returning: ()) }
             group.stop()
-            _ = try ended.wait(until: .after(.seconds(10)))
-            let end = Deadline.after(.seconds(10))
+            _ = try ended.wait(until: .after(.seconds(60)))
+            let end = Deadline.after(.seconds(60))
             while group.loops[0].perform({}), Deadline.now < end { try nap() }
             last.link { journal.note($0.isFinished ? 4 : 5) }
             #expect(journal.entries == [1, 3, 4])

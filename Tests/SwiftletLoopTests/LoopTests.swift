@@ -19,17 +19,25 @@ import Testing
 
     @Test func timersFireByDeadlineAndEqualOnesInOrder() async throws {
         try await onLoop { () throws -> Void in
-            let journal = Journal<Int>()
-            let base = Deadline.after(.milliseconds(20))
-            let late = Deadline.after(.milliseconds(40))
-            let fibers = (0..<20).map { n in
-                spawn {
-                    try sleep(until: n % 2 == 0 ? late : base)
-                    journal.note(n)
+            // Where a slow machine has let a deadline pass before all were waiting, it is done again with more time.
+            for attempt in 0... {
+                let journal = Journal<Int>()
+                let base = Deadline.after(.milliseconds(20 << attempt))
+                let late = Deadline.after(.milliseconds(40 << attempt))
+                let fibers = (0..<20).map { n in
+                    spawn {
+                        try sleep(until: n % 2 == 0 ? late : base)
+                        journal.note(n)
+                    }
                 }
+                try yield()
+                let inTime = base.remaining > .zero
+                try joinAll(fibers)
+                guard inTime else { continue }
+                let order = Array(stride(from: 1, to: 20, by: 2)) + Array(stride(from: 0, to: 20, by: 2))
+                #expect(journal.entries == order)
+                break
             }
-            try joinAll(fibers)
-            #expect(journal.entries == Array(stride(from: 1, to: 20, by: 2)) + Array(stride(from: 0, to: 20, by: 2)))
         }
     }
 
@@ -68,9 +76,9 @@ import Testing
             let loop = try EventLoop.current
             let posted = Waiter<Int>()
             startThread { loop.perform { posted.resume(returning: 1) } }
-            #expect(try posted.wait(until: .after(.seconds(5))) == 1)
+            #expect(try posted.wait(until: .after(.seconds(60))) == 1)
             writeByte(writing)
-            #expect(try joinAll([reader, sleeper], timeout: .seconds(5)).count == 2)
+            #expect(try joinAll([reader, sleeper], timeout: .seconds(60)).count == 2)
             #expect(Set(served.entries) == ["descriptor", "timer"])
             stop.value = true
             try joinAll(flood)

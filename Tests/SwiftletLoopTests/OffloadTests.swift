@@ -20,11 +20,14 @@ import Testing
         try await onLoop { () throws -> Void in
             let limit = min(32, sysconf(Int32(_SC_NPROCESSORS_ONLN)) + 4)
             let (running, most, total) = (Tally(), SharedJournal<Int>(), 100)
+            let met = Waiter<Void>()
             let fibers = (0..<total).map { _ in
                 spawn {
                     try toThread {
                         most.note(running.add())
-                        usleep(5_000)
+                        if most.entries.max()! > 1 { met.resume(returning: ()) }
+                        _ = try met.wait()  // none ends before two have met
+                        usleep(5_000)  // so that they pile up
                         running.add(-1)
                     }
                 }
@@ -59,23 +62,24 @@ import Testing
     @Test func blockOnInAFiberLetsOthersRun() async throws {
         try await onLoop { () throws -> Void in
             let home = swiftlet_thread_id()
-            let others = Tally()
+            let (begun, gate) = (Tally(), Waiter<Void>())
+            // The async code ends by ten turns of another fiber that come after its begin.
             let other = spawn {
-                while true {
-                    others.add()
-                    try yield()
-                }
+                while begun.count == 0 { try yield() }
+                for _ in 0..<10 { try yield() }
+                gate.resume(returning: ())
             }
             let value = try blockOn { () async throws -> Int in
                 #expect(swiftlet_thread_id() == home)
+                begun.add()
+                try await gate.wait()
                 try await Task.sleep(for: .milliseconds(5))
                 await Task.yield()
                 #expect(swiftlet_thread_id() == home)
                 return 6
             }
             #expect(value == 6)
-            #expect(others.count > 10)
-            other.cancel()
+            try other.join()
             #expect(throws: Failure(3)) { try blockOn { () async throws -> Int in throw Failure(3) } }
         }
     }

@@ -101,7 +101,7 @@ import Testing
                 try run { () throws -> Void in
                     let fibers = (0..<5).map { _ in spawn { try nap(3) } }
                     spawn { token.value?.wake(.closed) }
-                    #expect(try joinAll(fibers, timeout: .seconds(5), rethrowing: true).count == 5)
+                    #expect(try joinAll(fibers, timeout: .seconds(60), rethrowing: true).count == 5)
                 }
             }
         }

@@ -40,8 +40,8 @@ struct CallTests {
                 #expect(try pool.map([Doubled]()) == [])
                 #expect(try pool.starmap([("a", 1), ("b", 2)], Join.init(left:right:)) == ["a1", "b2"])
                 let result = pool.mapAsync([Doubled(3), Doubled(4)])
-                #expect(try result.get(timeout: .seconds(20)) == [6, 8])
-                #expect(try pool.applyAsync(Doubled(1)).get(timeout: .seconds(20)) == 2)
+                #expect(try result.get(timeout: .seconds(60)) == [6, 8])
+                #expect(try pool.applyAsync(Doubled(1)).get(timeout: .seconds(60)) == 2)
                 _ = worker
             }
         }
@@ -76,7 +76,7 @@ struct CallTests {
                 #expect(try pool.apply(Doubled(2)) == 4)
                 let results = pool.imap((0..<10).map { Doubled($0) })
                 var values: [Int] = []
-                while let value = try results.next(timeout: .seconds(20)) { values.append(value) }
+                while let value = try results.next(timeout: .seconds(60)) { values.append(value) }
                 #expect(values == (0..<10).map { $0 * 2 })
                 _ = worker
             }
@@ -169,8 +169,8 @@ struct CallTests {
                 let waiting = spawn { try pool.apply(Sleep(milliseconds: 60_000), timeout: .milliseconds(100)) }
                 #expect(throws: DeadlineExceeded.self) { try waiting.get() }
                 late.cancel()
-                #expect(throws: CancellationError.self) { try late.get(timeout: .seconds(20)) }
-                #expect(try pool.apply(Doubled(1), timeout: .seconds(20)) == 2)
+                #expect(throws: CancellationError.self) { try late.get(timeout: .seconds(60)) }
+                #expect(try pool.apply(Doubled(1), timeout: .seconds(60)) == 2)
                 #expect(fileLength(path) == 1)
                 _ = worker
             }
@@ -230,7 +230,7 @@ struct CallTests {
             #expect(throws: PoolError.terminated) { try pool.apply(Doubled(1)) }
             #expect(throws: PoolError.closed) { try pool.jobSet("late").apply(Doubled(1)) }
             // libnats ends on threads of its own.
-            let limit = ContinuousClock.now + .seconds(20)
+            let limit = ContinuousClock.now + .seconds(60)
             while openDescriptors().count > before.count, ContinuousClock.now < limit {
                 try sleep(.milliseconds(5))
             }

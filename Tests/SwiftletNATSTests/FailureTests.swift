@@ -46,7 +46,7 @@ struct FailureTests {
                 #expect(letter.hasPrefix("swiftlet.default.dead."))
                 #expect(fileLength(path) == 2)
                 // The others are none the worse for it.
-                #expect(try pool.apply(Doubled(1), timeout: .seconds(20)) == 2)
+                #expect(try pool.apply(Doubled(1), timeout: .seconds(60)) == 2)
                 _ = last
             }
         }
@@ -79,11 +79,11 @@ struct FailureTests {
                 while fileLength(path) == 0 { try sleep(.milliseconds(2)) }
                 first.signal(SIGTERM)
                 let next = pool.applyAsync(WhoAmI())
-                #expect(try running.get(timeout: .seconds(20)) == 1)
+                #expect(try running.get(timeout: .seconds(60)) == 1)
                 let exit = try first.end()
                 #expect(exit == 0 && first.program.text.contains("drained"))
                 let second = try Worker(for: server, concurrency: 1)
-                #expect(try next.get(timeout: .seconds(20)) == second.program.identifier)
+                #expect(try next.get(timeout: .seconds(60)) == second.program.identifier)
                 #expect(fileLength(path) == 1)
             }
         }
@@ -164,7 +164,7 @@ struct FailureTests {
             try server.start()
             try patient.waitUntilReady()
             try withNATSPool(NATSConfiguration(server.address)) { pool in
-                let result = try pool.apply(Doubled(1), timeout: .seconds(20))
+                let result = try pool.apply(Doubled(1), timeout: .seconds(60))
                 #expect(result == 2)
             }
         }

@@ -24,12 +24,14 @@ import Testing
     /// Fills a listener's backlog, so that further attempts to connect hang.
     private func fillBacklog(of listener: TCPListener) throws -> [TCPConnection] {
         var connections: [TCPConnection] = []
-        for _ in 0..<8 {
+        var failures = 0  // one may be the fault of a busy machine
+        for _ in 0..<8 where failures < 3 {
             do {
                 connections.append(
                     try TCPConnection.connect(to: "127.0.0.1", port: listener.port, timeout: .milliseconds(100)))
+                failures = 0
             } catch {
-                return connections
+                failures += 1
             }
         }
         return connections
@@ -39,17 +41,17 @@ import Testing
         try await onLoop {
             let listener = try TCPListener(backlog: 0)
             let waiting = try fillBacklog(of: listener)
-            let start = ContinuousClock.now
+            let watch = Stopwatch()
             let error = try failure(SocketError.self) {
                 try TCPConnection.connect(to: "127.0.0.1", port: listener.port, timeout: .milliseconds(50))
             }
             #expect(error.reason == .timedOut)
             #expect(error.operation == .connect)
-            #expect(ContinuousClock.now - start < .seconds(2))
+            #expect(watch.elapsed < .seconds(2))
 
             let connecting = try spawnAndPark { try TCPConnection.connect(to: "127.0.0.1", port: listener.port) }
             connecting.cancel()
-            #expect(throws: CancellationError.self) { try connecting.get(timeout: .seconds(5)) }
+            #expect(throws: CancellationError.self) { try connecting.get(timeout: .seconds(60)) }
             withExtendedLifetime(waiting) {}
         }
     }

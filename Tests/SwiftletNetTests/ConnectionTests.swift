@@ -97,7 +97,7 @@ import Testing
         let answer = try await onFreshThread {
             #expect(EventLoop.currentIfAny == nil)
             let connection = try TCPConnection.connect(to: "localhost", port: listener.port)
-            connection.timeout = .seconds(20)
+            connection.timeout = .seconds(60)
             let writer = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0) }
             try connection.write(writer)
             #expect(try connection.readToEnd() == writer)
@@ -183,7 +183,7 @@ import Testing
             let closed = try spawnAndPark { try pair.client.read(upTo: 1) }
             pair.client.close()
             pair.client.close()
-            let error = try failure(SocketError.self) { try closed.get(timeout: .seconds(5)) }
+            let error = try failure(SocketError.self) { try closed.get(timeout: .seconds(60)) }
             #expect(error.reason == .closed)
             #expect(pair.client.isClosed)
             #expect(try failure(SocketError.self) { try pair.client.write("x") }.reason == .closed)
@@ -191,7 +191,7 @@ import Testing
             let other = try makePair()
             let cancelled = try spawnAndPark { try other.server.readExactly(1) }
             cancelled.cancel()
-            #expect(throws: CancellationError.self) { try cancelled.get(timeout: .seconds(5)) }
+            #expect(throws: CancellationError.self) { try cancelled.get(timeout: .seconds(60)) }
             other.client.readTimeout = .milliseconds(10)
             #expect(try failure(SocketError.self) { try other.client.read(upTo: 1) }.reason == .timedOut)
             let deadline = Deadline.after(.milliseconds(10))
@@ -259,7 +259,7 @@ import Testing
             try EventLoop.run(takesOver: false) {
                 let reader = try spawnAndPark { try pair.client.readExactly(1) }
                 try pair.server.write("c")
-                #expect(try reader.get(timeout: .seconds(5)) == [99])
+                #expect(try reader.get(timeout: .seconds(60)) == [99])
             }
         }
     }
@@ -275,7 +275,7 @@ import Testing
         try await onLoop {
             let reader = try spawnAndPark { try pair.client.readExactly(1) }
             try pair.server.write("b")
-            #expect(try reader.get(timeout: .seconds(5)) == [98])
+            #expect(try reader.get(timeout: .seconds(60)) == [98])
         }
     }
 }

@@ -117,7 +117,7 @@ import Testing
             try server.stop(timeout: .seconds(50))
             #expect(try client.receive(until: .after(.seconds(50))).text == "got slow")
             // A process that another test starts has all sockets until it executes its program.
-            let patience = Deadline.after(.seconds(10))
+            let patience = Deadline.after(.seconds(60))
             var reason = SocketError.Reason.timedOut
             while reason == .timedOut, .now < patience {
                 reason = try failure(SocketError.self) {
@@ -160,7 +160,7 @@ import Testing
             }
             try server.stop(timeout: .seconds(50))
             // A process that another test starts has all sockets until it executes its program.
-            let patience = Deadline.after(.seconds(10))
+            let patience = Deadline.after(.seconds(60))
             while let late = try? TCPConnection.connect(to: "127.0.0.1", port: server.port), .now < patience {
                 late.close()
                 try sleep(.milliseconds(1))

@@ -32,7 +32,7 @@ import Testing
             let acceptors = try (0..<3).map { _ in try spawnAndPark { try listener.accept() } }
             listener.close()
             for acceptor in acceptors {
-                #expect(try failure(SocketError.self) { try acceptor.get(timeout: .seconds(5)) }.reason == .closed)
+                #expect(try failure(SocketError.self) { try acceptor.get(timeout: .seconds(60)) }.reason == .closed)
             }
             #expect(try failure(SocketError.self) { try listener.accept() }.reason == .closed)
         }
@@ -43,7 +43,7 @@ import Testing
             let listener = try TCPListener()
             let acceptor = try spawnAndPark { try listener.accept() }
             acceptor.cancel()
-            #expect(throws: CancellationError.self) { try acceptor.get(timeout: .seconds(5)) }
+            #expect(throws: CancellationError.self) { try acceptor.get(timeout: .seconds(60)) }
             let error = try failure(SocketError.self) { try listener.accept(until: .after(.milliseconds(5))) }
             #expect(error.reason == .timedOut)
         }
@@ -142,7 +142,7 @@ import Testing
             let reader = try spawnAndPark { try pair.server.readToEnd() }
             try pair.client.write(head, body)
             pair.client.close()
-            #expect(try reader.get(timeout: .seconds(5)) == head + body)
+            #expect(try reader.get(timeout: .seconds(60)) == head + body)
         }
     }
 

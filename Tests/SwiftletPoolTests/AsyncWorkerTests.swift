@@ -29,15 +29,15 @@ struct AsyncWorkerTests {
             #expect(throws: PoolError.self) { try job.start() }
             #expect(try !job.join(timeout: .milliseconds(10)))
             job.terminate()
-            #expect(try job.join(timeout: .seconds(20)))
+            #expect(try job.join(timeout: .seconds(60)))
             #expect(job.exit == .killed(signal: Int(SIGTERM)))
         }
         try await onFreshThread {
             let job = AsyncProcess(Fail("on purpose"), program: worker)
             try job.start()
             #expect(job.processIdentifier != nil)
-            #expect(throws: (any Error).self) { try job.result.get(timeout: .seconds(20)) }
-            #expect(try job.join(timeout: .seconds(20)))
+            #expect(throws: (any Error).self) { try job.result.get(timeout: .seconds(60)) }
+            #expect(try job.join(timeout: .seconds(60)))
             #expect(job.exit == .exited(code: 0))
         }
     }
@@ -47,15 +47,15 @@ struct AsyncWorkerTests {
             let leaver = AsyncWorker(Leave(code: 3), program: worker)
             try leaver.start()
             #expect(throws: PoolError.workerDied(job: Leave.jobName, exit: .exited(code: 3), attempts: 1)) {
-                try leaver.result.get(timeout: .seconds(20))
+                try leaver.result.get(timeout: .seconds(60))
             }
-            #expect(try leaver.join(timeout: .seconds(20)))
+            #expect(try leaver.join(timeout: .seconds(60)))
             #expect(leaver.exit == .exited(code: 3))
             let refused = AsyncWorker(Doubled(1), initializer: BadInitializer(), program: worker)
             try refused.start()
-            let error = #expect(throws: PoolError.self) { try refused.result.get(timeout: .seconds(20)) }
+            let error = #expect(throws: PoolError.self) { try refused.result.get(timeout: .seconds(60)) }
             guard case .initializerFailed? = error else { throw error! }
-            #expect(try refused.join(timeout: .seconds(20)))
+            #expect(try refused.join(timeout: .seconds(60)))
         }
     }
 
@@ -64,13 +64,13 @@ struct AsyncWorkerTests {
             let job = AsyncWorker(Sleep(milliseconds: 60_000), program: worker)
             try job.start()
             job.result.cancel()
-            #expect(try job.join(timeout: .seconds(20)))
+            #expect(try job.join(timeout: .seconds(60)))
             #expect(job.exit == .killed(signal: Int(SIGKILL)))
             var dropped: AsyncWorker<Sleep>? = AsyncWorker(Sleep(milliseconds: 60_000), program: worker)
             try dropped!.start()
             let pid = dropped!.processIdentifier!
             dropped = nil
-            let deadline = Deadline.after(.seconds(20))
+            let deadline = Deadline.after(.seconds(60))
             while exists(pid), deadline.remaining > .zero { try sleep(.milliseconds(5)) }
             #expect(!exists(pid))
         }

@@ -44,7 +44,7 @@ struct CallTests {
                 #expect(try pool.map((0..<50).map { Echo("\($0)") }) == (0..<50).map { "\($0)" })
                 let results = pool.imap((0..<10).map { Doubled($0) })
                 var values: [Int] = []
-                while let value = try results.next(timeout: .seconds(20)) { values.append(value) }
+                while let value = try results.next(timeout: .seconds(60)) { values.append(value) }
                 #expect(values == (0..<10).map { $0 * 2 })
             }
         }
@@ -63,11 +63,11 @@ struct CallTests {
                 try pool.waitUntilReady()
                 let journal = SharedJournal<String>()
                 let good = pool.applyAsync(Doubled(1), callback: { journal.note("\($0)") })
-                #expect(try good.get(timeout: .seconds(20)) == 2)
+                #expect(try good.get(timeout: .seconds(60)) == 2)
                 #expect(good.isReady && good.isSuccessful)
                 let bad = pool.applyAsync(
                     Fail("why"), errorCallback: { journal.note("\($0 as? Known == Known("why"))") })
-                #expect(throws: Known("why")) { try bad.get(timeout: .seconds(20)) }
+                #expect(throws: Known("why")) { try bad.get(timeout: .seconds(60)) }
                 let all = pool.mapAsync([Doubled(3), Doubled(4)], callback: { journal.note("\($0)") })
                 #expect(try all.get() == [6, 8])
                 #expect(journal.entries == ["2", "true", "[6, 8]"])

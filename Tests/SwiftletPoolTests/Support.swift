@@ -29,7 +29,7 @@ func scratchFile() -> String {
 
 /// Waits for something that an event of this process does not tell.
 func eventually(_ what: @escaping @Sendable () -> Bool) async -> Bool {
-    let limit = ContinuousClock.now + .seconds(20)
+    let limit = ContinuousClock.now + .seconds(60)
     while ContinuousClock.now < limit {
         if what() { return true }
         try? await Task.sleep(for: .milliseconds(5))

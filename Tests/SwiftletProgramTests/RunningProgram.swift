@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// One of the package's built programs, as a user would run it. Its output is stamped line by line as it comes.
 ///
@@ -7,6 +8,9 @@ import Foundation
 final class RunningProgram: @unchecked Sendable {
     struct Line {
         let seconds: Double
+        /// For how many of these seconds the program's main thread, or who reads this, was ready to run and others had the
+        /// processor: what a bound has to allow it on a busy machine.
+        let delay: Double
         let text: String
     }
 
@@ -15,6 +19,7 @@ final class RunningProgram: @unchecked Sendable {
         let lines: [Line]
         let errors: String
         let seconds: Double
+        let delay: Double
 
         var texts: [String] { lines.map(\.text) }
     }
@@ -24,6 +29,7 @@ final class RunningProgram: @unchecked Sendable {
     private let errors = FileManager.default.temporaryDirectory.appendingPathComponent("swiftlet-\(UUID()).errors")
     private let start = ContinuousClock.now
     private var unread = Data()
+    private var readersDelay = 0.0
     private var hasBeenWaitedFor = false
 
     /// - Parameter input: the path of a file or named pipe.
@@ -75,11 +81,13 @@ final class RunningProgram: @unchecked Sendable {
 
     /// The next line of its output, when it comes; nil at the end.
     func nextLine() -> Line? {
+        let before = processorDelay()
         while true {
             if let end = unread.firstIndex(of: UInt8(ascii: "\n")) {
                 let text = String(decoding: unread[..<end], as: UTF8.self)
                 unread.removeSubrange(...end)
-                return Line(seconds: seconds, text: text)
+                readersDelay += (processorDelay() - before) / .seconds(1)
+                return Line(seconds: seconds, delay: delay, text: text)
             }
             let piece = output.availableData
             if piece.isEmpty { return nil }
@@ -100,9 +108,14 @@ final class RunningProgram: @unchecked Sendable {
     func finish() throws -> Outcome {
         var lines: [Line] = []
         while let line = nextLine() { lines.append(line) }
+        // It has ended, and can still be asked.
+        var information = siginfo_t()
+        while waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
+        let delay = delay
         let code = wait()
         return Outcome(
-            exitCode: code, lines: lines, errors: try String(contentsOf: errors, encoding: .utf8), seconds: seconds)
+            exitCode: code, lines: lines, errors: try String(contentsOf: errors, encoding: .utf8), seconds: seconds,
+            delay: delay)
     }
 
     /// Runs a program to its end.
@@ -110,6 +123,14 @@ final class RunningProgram: @unchecked Sendable {
         _ name: String, _ arguments: String..., environment: [String: String] = [:], input: String = "/dev/null"
     ) async throws -> Outcome {
         try await onThread { try RunningProgram(name, arguments, environment: environment, input: input).finish() }
+    }
+
+    /// How long its main thread, and who read its lines, were ready to run while others had the processor. By the kernel's
+    /// count; without one it is zero.
+    var delay: Double {
+        guard let text = try? String(contentsOfFile: "/proc/\(identifier)/schedstat", encoding: .utf8) else { return 0 }
+        let numbers = text.split(separator: " ")
+        return readersDelay + (numbers.count > 1 ? (Double(numbers[1]) ?? 0) / 1e9 : 0)
     }
 
     private var seconds: Double { (ContinuousClock.now - start) / .seconds(1) }

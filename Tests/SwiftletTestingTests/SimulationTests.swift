@@ -22,7 +22,7 @@ private func pause(_ duration: Duration) throws { try sleep(duration) }
             }
             #expect(seen == [.zero, .seconds(3_600), .seconds(3_660), .seconds(3_665)])
         }
-        #expect(time < .seconds(60))
+        #expect(time < .seconds(1_800))  // not the hour, however busy the machine
         #expect(simulatedTime == .zero)
     }
 
@@ -70,6 +70,7 @@ private func pause(_ duration: Duration) throws { try sleep(duration) }
     }
 
     @Test func tasksSleepOnTheSimulatedClockToo() async throws {
+        let begin = ContinuousClock.now
         let time = try await ContinuousClock().measure {
             let slept = try await simulate { () async throws -> Duration in
                 try await Task.sleep(for: .seconds(1_000))
@@ -80,10 +81,10 @@ private func pause(_ duration: Duration) throws { try sleep(duration) }
                 try pause(.seconds(10))
                 return simulatedTime
             }
-            // `Task.sleep` reckons with the real clock how long it is until its end.
-            #expect(slept > .seconds(1_609) && slept <= .seconds(1_610))
+            // `Task.sleep` reckons with the real clock how long it is until its end: what has really passed is missing, no more.
+            #expect(slept + (ContinuousClock.now - begin) >= .seconds(1_610) && slept <= .seconds(1_610))
         }
-        #expect(time < .seconds(60))
+        #expect(time < .seconds(800))  // not half of what is slept, however busy the machine
     }
 
     @Test func whoWaitsForAThreadIsWaitedForBeforeTheClockJumps() throws {

@@ -43,6 +43,30 @@ public func threadCPUTime() -> UInt64 {
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
+/// How long the calling thread has been ready to run while others had the processor. Zero where the kernel does not tell.
+public func processorDelay() -> Duration {
+    guard let file = fopen("/proc/thread-self/schedstat", "r") else { return .zero }
+    defer { fclose(file) }
+    var (worked, waited) = (UInt64(0), UInt64(0))
+    let count = withUnsafeMutablePointer(to: &worked) { worked in
+        withUnsafeMutablePointer(to: &waited) { waited in withVaList([worked, waited]) { vfscanf(file, "%lu %lu", $0) }
+        }
+    }
+    return count == 2 ? .nanoseconds(Int64(waited)) : .zero
+}
+
+/// How long something takes at most that the calling thread does alone. The time in which it was ready to run and others had
+/// the processor does not count: so an upper bound holds on a busy machine as it does on an idle one. For lower bounds it is
+/// the wrong clock: timers run on meanwhile.
+public struct Stopwatch: Sendable {
+    private let start = ContinuousClock.now
+    private let delay = processorDelay()
+
+    public init() {}
+
+    public var elapsed: Duration { ContinuousClock.now - start - (processorDelay() - delay) }
+}
+
 /// Resident memory of the process, in bytes.
 public func residentBytes() -> Int { memoryBytes(column: 1) }
 
