@@ -16,6 +16,9 @@ struct Run: ParsableCommand {
     func validate() throws {
         // They would be the program's otherwise.
         if let first = command.first, ["--help", "-h", "-help"].contains(first) { throw CleanExit.helpRequest(self) }
+        if let first = command.first, first.hasPrefix("-"), first != "--" {
+            throw ValidationError("Unknown option '\(first)': swiftlet run -- PROGRAM [ARGUMENT ...]")
+        }
         if words.isEmpty { throw ValidationError("swiftlet run -- PROGRAM [ARGUMENT ...]") }
     }
 

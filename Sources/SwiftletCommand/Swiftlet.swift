@@ -38,7 +38,9 @@ struct Swiftlet: ParsableCommand {
         } catch {
             let code = exitCode(for: error)
             if code.isSuccess { exit(withError: error) }  // --help and the like
-            complain(message(for: error))
+            let reason = message(for: error)
+            let unknown = code == .validationFailure ? unknownOption(in: Array(CommandLine.arguments.dropFirst())) : nil
+            complain(unknown.flatMap { reason.contains($0) ? nil : "Unknown option '\($0)'" } ?? reason)
             Glibc.exit(told(code.rawValue))
         }
     }

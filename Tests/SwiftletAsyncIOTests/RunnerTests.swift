@@ -32,6 +32,16 @@ private let userSignals = Tally()
         }
     }
 
+    @Test func aLoopThatRunsDoesNotRunForEver() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            #expect(throws: LoopError.alreadyRunning) { try loop.runForever() }
+            let fiber = spawn { try loop.runForever() }
+            await #expect(throws: LoopError.alreadyRunning) { try await fiber.get() }
+            #expect(LoopError.alreadyRunning.description.contains("This event loop is already running"))
+            onThreadAndEnd { #expect(throws: LoopError.wrongThread) { try loop.runForever() } }
+        }
+    }
+
     @Test func whatIsLeftIsCancelledAndWaitedFor() async throws {
         ReportLog.begin()
         try await onFreshThread { () throws -> Void in

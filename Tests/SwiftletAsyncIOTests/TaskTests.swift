@@ -217,6 +217,8 @@ private enum Context { @TaskLocal static var number = 0 }
         try await onLoop { (loop) async throws -> Void in
             let task = try await toThread { () throws -> LoopTask<Int> in
                 #expect(throws: LoopError.wrongThread) { try loop.createTask(Coroutine("refused") { 1 }) }
+                let remedy = LoopError.wrongThread.description
+                #expect(remedy.contains("createTaskThreadSafe") && remedy.contains("callSoonThreadSafe"))
                 #expect(throws: LoopError.wrongThread) { try loop.createFuture(of: Int.self) }
                 let task = try loop.createTaskThreadSafe(Coroutine { loop.isCurrent ? 4 : 0 })
                 #expect(try task.wait() == 4)

@@ -66,6 +66,48 @@ import Testing
         }
     }
 
+    @Test func aHundredThousandInTheOrderOfTheirEnds() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            let futures = try (0..<100_000).map { _ in try loop.createFuture(of: Int.self) }
+            let setter = spawn {
+                for (number, future) in futures.enumerated() {
+                    try future.setResult(number)
+                    if number % 4 == 0 { try yield() }
+                }
+            }
+            let begin = threadCPUTime()
+            var expected = 0
+            for try await future in asCompleted(futures) {
+                if try future.result() != expected { Issue.record("\(expected)") }
+                expected += 1
+                // 25,000 waits over all that are left would take hours.
+                if expected % 100 == 0, threadCPUTime() - begin > 20_000_000_000 { break }
+            }
+            #expect(expected == futures.count)
+            try await setter.get()
+        }
+    }
+
+    @Test func anIterationThatIsLeftObservesNothing() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            let futures = try (0..<3).map { _ in try loop.createFuture(of: Int.self) }
+            try futures[1].setResult(1)
+            for try await future in asCompleted(futures) {
+                #expect(future === futures[1])
+                #expect(futures[0].description.contains("cb=[asCompleted()]"))
+                break
+            }
+            #expect(!futures[0].description.contains("cb=") && !futures[2].description.contains("cb="))
+            // After a wait that was ended the iteration goes on.
+            var iterator = asCompleted(futures, timeout: .milliseconds(5)).makeAsyncIterator()
+            #expect(try await iterator.next() === futures[1])
+            await #expect(throws: DeadlineExceeded.self) { _ = try await iterator.next() }
+            try futures[2].setResult(2)
+            #expect(try await iterator.next() === futures[2])
+            await #expect(throws: DeadlineExceeded.self) { _ = try await iterator.next() }
+        }
+    }
+
     @Test func shielded() async throws {
         try await onLoop { (loop) async throws -> Void in
             let go = try loop.createFuture(of: Void.self)

@@ -174,6 +174,21 @@ import Testing
         }
     }
 
+    @Test func twoWhoAddTheSameFiberTakeOnePlace() async throws {
+        try await onLoop { () throws -> Void in
+            let pool = FiberPool(size: 2)
+            let holders = try (0..<2).map { _ in try pool.spawn { try sleep(.seconds(100)) } }
+            let fiber = spawn { try sleep(.seconds(100)) }
+            let adders = (0..<2).map { _ in spawn { try pool.add(fiber) } }
+            try yield()
+            for holder in holders { try holder.kill() }
+            for adder in adders { try adder.get() }
+            #expect(pool.count == 1 && pool.freeCount == 1)
+            try fiber.kill()
+            #expect(pool.isEmpty && pool.freeCount == 2)
+        }
+    }
+
     @Test func discardingFreesThePlaceOnce() async throws {
         try await onLoop { () throws -> Void in
             let pool = FiberPool(size: 1)

@@ -25,6 +25,28 @@ struct CommandTests {
         #expect(outcome.errors.split(separator: "\n").count == 1)
     }
 
+    /// Also where something is missing besides: that may be the misspelled one.
+    @Test(arguments: [
+        ["serve", "--nosuch"], ["fetch", "--nosuch"], ["fetch", "-d", "-x", "--nosuch=1"], ["worker", "--nosuch", "5"],
+        ["compare", "--nosuch"], ["compare", "--requests", "0", "--nosuch"], ["run", "--nosuch", "program"],
+        ["ps", "--nosuch"], ["tree", "--nosuch"], ["dump", "--nosuch"], ["top", "--nosuch"], ["top", "--nosuch", "1"],
+        ["trace", "-o", "file", "--nosuch"], ["web", "--nosuch"],
+    ])
+    func `An unknown option is named`(arguments: [String]) async throws {
+        let outcome = try await onThread { try RunningProgram("swiftlet", arguments).finish() }
+        #expect(outcome.exitCode == (arguments[0] == "fetch" ? 2 : 64))
+        #expect(outcome.errors.hasPrefix("swiftlet: Unknown option '--nosuch"))
+        #expect(outcome.errors.split(separator: "\n").count == 1)
+    }
+
+    @Test(arguments: [
+        ["fetch", "--data", "--input", "--no-follow"], ["worker", "-c", "5"], ["top", "--interval", "1s"],
+    ])
+    func `What is missing is named where all options are known`(arguments: [String]) async throws {
+        let outcome = try await onThread { try RunningProgram("swiftlet", arguments).finish() }
+        #expect(outcome.errors.contains(/give URLs|Missing expected argument/))
+    }
+
     @Test
     func `The version`() async throws {
         let outcome = try await RunningProgram.run("swiftlet", "--version")

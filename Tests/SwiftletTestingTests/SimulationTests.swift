@@ -139,6 +139,35 @@ private func pause(_ duration: Duration) throws { try sleep(duration) }
         try await sleep(.seconds(3))
     }
 
+    /// Though a thread that sleeps does nothing, and nobody waits for it as a thread.
+    @Test func workOfPoolsIsWaitedForAlsoIfItSleeps() async throws {
+        let pool = ThreadPool(size: 1)
+        let value = try simulate { () throws -> Int in
+            let result = pool.spawn {
+                usleep(50_000)
+                return 7
+            }
+            return try result.get(timeout: .seconds(60)) + (simulatedTime < .seconds(60) ? 1 : 0)
+        }
+        #expect(value == 8)
+        let resumed = try await simulate { () async throws -> Int in
+            await withUnsafeContinuation { continuation in
+                pool.spawn {
+                    usleep(1_500_000)
+                    continuation.resume(returning: 9)
+                }
+            }
+        }
+        #expect(resumed == 9)
+        // What ends and wakes nobody delays the answer, and no more.
+        _ = try failure(DeadlockError.self) {
+            try simulate { () throws -> Void in
+                pool.spawn { usleep(50_000) }
+                _ = try Waiter<Void>().wait()
+            }
+        }
+    }
+
     @Test func callsThatAreLeftDoNotComeInTheNextProgram() throws {
         let calls = Tally()
         try explore(schedules: 3) { () throws -> Void in

@@ -85,7 +85,69 @@ try EventLoop.run { () async throws -> Void in
     if try await fiber.get() != 3 { fail("fiber") }
 }
 
-// The loop stays; run again, this time with synchronous code.
+// The loop stays; run again, with synchronous code too.
+// And nothing of one run is there in the next.
+let journal = Locked<[String]>([])
+@Sendable func note(_ what: String) { journal.withLock { $0.append(what) } }
+
+@Sendable func leaveThings(_ loop: EventLoop) throws {
+    func again() throws {
+        try loop.callSoon {
+            note("callSoon")
+            try again()
+        }
+    }
+    try again()
+    try loop.callSoonThreadSafe(collapsing: "key") {}
+    try loop.callLater(.milliseconds(1)) { note("callLater") }
+    try loop.createTask(
+        Coroutine("left") { () async throws -> Void in
+            do { try await sleep(.milliseconds(1)) } catch { note("cancelled") }
+        })
+    spawn(name: "left") {
+        try sleep(.milliseconds(1))
+        note("fiber")
+    }
+    _ = try loop.addSignalHandler(SIGUSR1) { note("signal") }
+    loop.exceptionHandler = { _ in note("handler") }
+    loop.configuration.slowTurnLimit = nil
+}
+
+@Sendable func findNothing(_ loop: EventLoop) throws {
+    journal.withLock { $0 = $0.filter { $0 != "callSoon" } }  // those of the end of its own run
+    let tasks = loop.allTasks.map { "\($0)" }.filter { !$0.contains("coro=<main()") }
+    if !tasks.isEmpty { fail("tasks are left: \(tasks)") }
+    if loop.exceptionHandler != nil || loop.configuration.slowTurnLimit == nil { fail("settings are left") }
+    try parkFor(20)
+    let entries = journal.withLock { $0 }
+    if entries != ["cancelled"] { fail("left over: \(entries)") }
+    journal.withLock { $0 = [] }
+}
+
+signal(SIGUSR1, SIG_IGN)
+try EventLoop.run { () throws -> Void in try leaveThings(.current) }
+try EventLoop.run { () throws -> Void in
+    try findNothing(.current)
+    try leaveThings(.current)
+}
+try AsyncIO.run { () async throws -> Void in
+    try findNothing(.current)
+    try leaveThings(.current)
+}
+raise(SIGUSR1)
+try AsyncIO.run { () async throws -> Void in try findNothing(.current) }
+// A task of Swift's own is the process's: it goes on.
+let unfinished = Locked<Task<Int, any Error>?>(nil)
+try EventLoop.run { () throws -> Void in
+    unfinished.withLock {
+        $0 = Task {
+            try parkFor(20)
+            return 6
+        }
+    }
+}
+if try EventLoop.run({ () async throws -> Int in try await unfinished.withLock { $0 }!.value }) != 6 { fail("Task") }
+
 let value = try EventLoop.run { () throws -> Int in
     try blockOn { () async throws -> Int in
         await Task { @MainActor in check("main actor again") }.value

@@ -3,9 +3,11 @@ import SwiftletLoop
 /// Several futures observed until enough of them are done. Everything happens on the loop's thread.
 final class Combination: @unchecked Sendable {
     private let futures: [AnyFuture]
-    private let wanted: Int
+    private var wanted: Int
     private let endsAt: (AnyFuture) -> Bool
-    private let enough: Future<Void>
+    private var enough: Future<Void>
+    /// How many there are, each counted once.
+    var count: Int { futures.count }
     /// In the order of their ends.
     private(set) var done: [AnyFuture] = []
     /// The one whose end was enough by itself; others may end before who waits has its turn.
@@ -46,7 +48,22 @@ final class Combination: @unchecked Sendable {
 
     /// Cancellation: ends the wait; the futures go on.
     func untilEnough() async throws {
-        defer { for future in futures where !future.isDone { future.removeCombination(ObjectIdentifier(self)) } }
+        defer { end() }
         try await enough.value
+    }
+
+    /// Waits until so many are done, or `stop`; may be called again and again. To be ended by `end`.
+    ///
+    /// Cancellation: ends the wait; the futures go on.
+    func until(count: Int) async throws {
+        wanted = count
+        if done.count >= count { return }
+        if enough.isDone { enough = Future(on: enough.loop) }
+        try await enough.value
+    }
+
+    /// Observes them no longer.
+    func end() {
+        for future in futures where !future.isDone { future.removeCombination(ObjectIdentifier(self)) }
     }
 }

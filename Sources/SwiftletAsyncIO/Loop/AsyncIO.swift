@@ -7,8 +7,9 @@ public import SwiftletLoop
 public enum AsyncIO {
     /// Runs an async program on the calling thread's loop and answers its result: the main task. asyncio's `run`.
     ///
-    /// At its end the tasks that are left are cancelled and waited for, and a loop that was made here is closed, unless it is
-    /// the main thread's, which the process's default executor is. The first Ctrl-C cancels the main task, unless the program has a handler of its own for it; the second one ends the
+    /// At its end the tasks that are left are cancelled and waited for, and a loop that was made here is closed; the main
+    /// thread's, which is the process's default executor, is emptied instead, so that nothing of this program runs in the
+    /// next one: see `EventLoop.run`. The first Ctrl-C cancels the main task, unless the program has a handler of its own for it; the second one ends the
     /// process.
     ///
     /// - Parameters:
@@ -80,8 +81,7 @@ public enum AsyncIO {
         public func run<Value: Sendable>(
             file: StaticString = #fileID, line: UInt32 = #line, _ main: @escaping @Sendable () async throws -> Value
         ) throws -> Value {
-            try loop.requireOwnThread()
-            if EventLoop.carrier != nil { throw LoopError.alreadyRunning }
+            try loop.requireOwnStack()
             return try AsyncIO.runMainTask(Coroutine("main", file: file, line: line, main), on: loop)
         }
 

@@ -14,11 +14,6 @@ extension EventLoop {
         return try ensureFuture(awaitable, on: self).wait()
     }
 
-    private func requireOwnStack() throws(LoopError) {
-        try requireOwnThread()
-        if EventLoop.carrier != nil { throw .alreadyRunning }
-    }
-
     /// Cancels tasks, and runs the loop until they have ended. Tells the exception handler of those that failed.
     func endTasks(except kept: Set<AnyFuture> = []) {
         while true {

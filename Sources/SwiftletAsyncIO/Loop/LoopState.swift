@@ -40,6 +40,8 @@ final class LoopState: LoopAttachment, @unchecked Sendable {
 
     private struct WeakWaiter { weak var waiter: Waiter<Void>? }
 
+    func runEnds() { loop.endTasks() }
+
     func loopEnds() {
         if generators.isEmpty { return }
         do {

@@ -67,7 +67,8 @@ public class FiberSet: @unchecked Sendable {
         guard fiber.loop === loop else { throw FiberSetError.foreignFiber(name: fiber.name) }
         guard !contains(fiber) else { return }
         try takePlace(until: deadline)
-        enroll(fiber)
+        // Somebody else may have taken it in while this one waited.
+        if contains(fiber) { leavePlace() } else { enroll(fiber) }
     }
 
     private final func enroll(_ fiber: AnyFiber) {

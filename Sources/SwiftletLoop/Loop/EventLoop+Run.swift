@@ -1,11 +1,20 @@
 import CSwiftlet
 import SwiftletCoroutines
+import Synchronization
 
 extension EventLoop {
     /// Runs a synchronous program on the calling thread's loop and returns its result.
     ///
     /// The body runs in a fiber: whatever it and the fibers that it spawns wait for parks only them. When it ends, fibers
     /// that still run are cancelled and waited for, and a loop that was made here is closed.
+    ///
+    /// With `takesOver` the main thread's loop stays open, since the runtime's executors refer to it. It is emptied instead:
+    /// its tasks of asyncio's kind are cancelled and waited for like fibers, calls that were not made yet (`callSoon`,
+    /// `callLater`, …) are called off, readers and signal handlers end, and settings are what they were. So the next run
+    /// finds nothing of this one. Swift's own tasks (`Task { }`) belong to the process, here as elsewhere: one that has not
+    /// ended goes on when the thread waits again.
+    ///
+    /// A loop that the program has made itself (`EventLoop.current`) keeps its calls, tasks and settings.
     ///
     /// - Parameters:
     ///   - takesOver: on the main thread, makes the loop the process's default and main executor first, so that plain
@@ -55,8 +64,7 @@ extension EventLoop {
         guard unsafe thread.pointee.current == swiftlet_thread_root(thread) else {
             throw LoopError.alreadyRunning
         }
-        if unsafe EventLoop.running(on: thread) != nil {
-            let loop = try EventLoop.current
+        if let loop = unsafe EventLoop.running(on: thread), unsafe !loop.isMadeByRun {
             let before = Set(loop.liveFibers())
             defer {
                 let left = loop.liveFibers().filter { !before.contains($0) }
@@ -67,26 +75,30 @@ extension EventLoop {
             return try body(loop)
         }
         let loop = try EventLoop.current
-        let isMainThread = swiftlet_thread_id() == swiftlet_process_id()
-        if takesOver, isMainThread { try installAsGlobalExecutor() }
+        unsafe loop.isMadeByRun = true
+        if takesOver, swiftlet_thread_id() == swiftlet_process_id() { try installAsGlobalExecutor() }
         let result = Result { try body(loop) }
         loop.reportLeftFibers(loop.liveFibers())
-        if executorMechanism == .defaultExecutor, isMainThread {
-            unsafe loop.attachment?.loopEnds()
-            loop.cancel(loop.liveFibers())  // it stays open: the runtime's executors refer to it
-            loop.reportOpenDescriptors()
-        } else {
-            try loop.close()
-        }
+        unsafe loop.attachment?.runEnds()
+        if loop.isDefaultExecutor.load(ordering: .relaxed) { loop.endRun() } else { try loop.close() }
         return try result.get()
     }
 
     /// Runs the loop until a fiber has ended, and returns its result. From the thread's own stack.
     public func run<Value>(until fiber: Fiber<Value>) throws -> Value { try fiber.get() }
 
-    /// Runs the loop until `stop()`. From the thread's own stack, or from a fiber, which then waits.
+    /// Runs the loop until `stop()`. From the thread's own stack.
+    ///
+    /// - Throws: `LoopError.alreadyRunning` inside a loop, `.wrongThread`, `.closed`.
     public func runForever() throws {
+        try requireOwnStack()
         _ = try makeStopWaiter().wait(.stop)
+    }
+
+    /// - Throws: `LoopError.alreadyRunning` inside a loop, `.wrongThread`, `.closed`.
+    package func requireOwnStack() throws(LoopError) {
+        try requireOwnThread()
+        if EventLoop.carrier != nil { throw .alreadyRunning }
     }
 
     private func makeStopWaiter() -> Waiter<Void> {

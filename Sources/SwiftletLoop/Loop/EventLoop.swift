@@ -47,6 +47,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// Chooses what runs next, and lets the clock stand; see LoopSimulation.swift.
     @exclusivity(unchecked) var simulation: (any LoopSimulation)?
     @exclusivity(unchecked) var simulationBegan: UInt64 = 0
+    /// What the simulated program has given to threads of pools, and they have not finished.
+    let workElsewhere = Atomic<Int>(0)
     /// Jobs that had run by then.
     @exclusivity(unchecked) var jobsBeforeSimulation: UInt64 = 0
     let stopWaiters = Locked<[Waiter<Void>]>([])
@@ -54,6 +56,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     private let hasClosed = Atomic<Bool>(false)
     /// It was closed, and takes no more work.
     public var isClosed: Bool { hasClosed.load(ordering: .relaxed) }
+    /// `run` has made it, and ends it with its program.
+    @exclusivity(unchecked) var isMadeByRun = false
     let hasLostJobs = Atomic<Bool>(false)
     /// What a layer above keeps with the loop. Only the loop's thread sets it.
     @exclusivity(unchecked) package var attachment: (any LoopAttachment)?
@@ -229,6 +233,30 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         EventLoop.closedLoops.withLock { $0.append(self) }
     }
 
+    /// Leaves nothing of a run to the next one, on a loop that has to stay open: the runtime's executors refer to it, and
+    /// so do other threads' tasks, whose jobs stay for that reason.
+    func endRun() {
+        unsafe attachment?.loopEnds()
+        cancelAllFibers()
+        runLateMessages()
+        callOffCalls()
+        reportOpenDescriptors()
+        unsafe attachment?.loopCloses()
+        unsafe attachment = nil
+        exceptionHandler = nil
+        configuration = Configuration()
+        unsafe hasReportedDeadlock = false
+    }
+
+    private func callOffCalls() {
+        for item in scheduledItems where item.tag == .callback {
+            // Safe: the entry holds a reference, and stays.
+            let callback = unsafe Unmanaged<Callback>.fromOpaque(item.pointer).takeUnretainedValue()
+            (callback as? ScheduledCall)?.cancel()
+        }
+        sweepTimers()
+    }
+
     private func runLateMessages() {
         takeInbox()
         guard unsafe swiftlet_ring_count(&core.pointee.ready) > 0 else { return }
@@ -279,6 +307,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
 
 /// What a layer above keeps with a loop, and for as long.
 package protocol LoopAttachment: AnyObject {
+    /// The program of `run` has ended: what it has left is ended too. Called on the thread's own stack.
+    func runEnds()
     /// The loop's program has ended; the loop still runs what is waited for here. Called on its thread's own stack.
     func loopEnds()
     /// The loop has ended: nothing will run on it any more. Called on its thread.
@@ -306,10 +336,17 @@ public enum LoopError: Error, Hashable, CustomStringConvertible {
         switch self {
         case .noDescriptors(let errno):
             "cannot make an event loop: no descriptor for its poller (errno \(errno)); raise the limit with ulimit -n"
-        case .wrongThread: "this belongs to the loop's own thread: use perform { } to get there"
+        case .wrongThread:
+            """
+            this belongs to the loop's own thread. From another one: callSoonThreadSafe { } or perform { } for a closure, \
+            createTaskThreadSafe for a coroutine
+            """
         case .closedFromInside: "a loop cannot be closed from one of its own fibers or tasks"
         case .alreadyRunning:
-            "the loop already runs: inside it call the function directly, or blockOn { } for async code"
+            """
+            This event loop is already running: inside it call the function directly, or blockOn { } for async code; \
+            what should last until something happens waits for an Event
+            """
         case .closed: "the loop is closed"
         case .notRunning: "no running event loop: call this inside EventLoop.run { } or AsyncIO.run { }"
         case .executorShutDown:

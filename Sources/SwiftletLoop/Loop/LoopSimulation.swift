@@ -1,5 +1,6 @@
 import CSwiftlet
 import SwiftletCoroutines
+import Synchronization
 
 /// Decides the order of a loop's turns in place of its queue: for tests. Called on the loop's thread.
 package protocol LoopSimulation: AnyObject {
@@ -89,6 +90,9 @@ extension EventLoop {
         defer { unsafe core.pointee.budget = 0 }  // the next turn is chosen too
         if unsafe foreignWaits > 0, waitsForThreads {
             waitForOthers(timeout: -1)
+        } else if workElsewhere.load(ordering: .acquiring) > 0 {
+            // Its end need not wake anybody. A message that says so would come at any time, and change the order of turns.
+            waitForOthers(timeout: 50_000_000)
         } else if unsafe core.pointee.timers.count > 0 {
             let next = unsafe core.pointee.timers.timers[0].deadline
             if unsafe next > simulationBegan.advancedSaturating(by: Self.horizon) { return tellSimulatedDeadlock() }
@@ -103,6 +107,16 @@ extension EventLoop {
                 unsafe core.pointee.jobs > jobsBeforeSimulation || descriptors.waiterCount > 0 || waits(for: .task)
             if mayBeElsewhere, othersBringWork() { return }
             tellSimulatedDeadlock()
+        }
+    }
+
+    /// Work for a pool's thread. What a simulated program has given away is under way until it has ended, also if it sleeps.
+    static func countedInSimulation(_ work: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
+        guard let loop = currentIfAny, unsafe loop.simulation != nil else { return work }
+        loop.workElsewhere.add(1, ordering: .relaxed)
+        return {
+            work()
+            loop.workElsewhere.subtract(1, ordering: .releasing)
         }
     }
 

@@ -50,14 +50,18 @@ extension EventLoop {
                 let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(owner).takeUnretainedValue()
                 unsafe Unmanaged<Collector>.fromOpaque(collector!).takeUnretainedValue().fibers.append(fiber)
             }, unsafe Unmanaged.passUnretained(collector).toOpaque())
+        for item in scheduledItems where item.tag == .fiber {
+            unsafe collector.fibers.append(Unmanaged<AnyFiber>.fromOpaque(item.pointer).takeUnretainedValue())
+        }
+        return collector.fibers.filter { !$0.isFinished }
+    }
+
+    /// What stands in the ready queue and among the timers; the loop keeps it.
+    var scheduledItems: [UInt64] {
         let ready = unsafe core.pointee.ready
         let queued = unsafe (0..<swiftlet_ring_count(&core.pointee.ready)).map {
             unsafe ready.items[Int((ready.head &+ $0) & ready.mask)]
         }
-        let timed = unsafe (0..<core.pointee.timers.count).map { unsafe core.pointee.timers.timers[$0].item }
-        for item in queued + timed where item.tag == .fiber {
-            unsafe collector.fibers.append(Unmanaged<AnyFiber>.fromOpaque(item.pointer).takeUnretainedValue())
-        }
-        return collector.fibers.filter { !$0.isFinished }
+        return unsafe queued + (0..<core.pointee.timers.count).map { unsafe core.pointee.timers.timers[$0].item }
     }
 }

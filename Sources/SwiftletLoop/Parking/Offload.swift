@@ -64,6 +64,7 @@ package final class OffloadPool: @unchecked Sendable {
     }
 
     package func submit(_ work: @escaping @Sendable () -> Void) {
+        let work = EventLoop.countedInSimulation(work)
         unsafe pthread_mutex_lock(mutex)
         state.queue.append(work)
         var startsThread = false

@@ -7,12 +7,21 @@ public final class CapacityLimiter: @unchecked Sendable {
     private struct State {
         var total: Int
         var borrowers: Set<Flow> = []
+        /// Whose token somebody waits for.
+        var waiting: Set<Flow> = []
         var queue = WaitQueue()
         var acquisitions = 0
+
+        /// Why a borrower cannot ask for a token.
+        func refusal(of flow: Flow) -> CapacityLimiterError? {
+            if borrowers.contains(flow) { return .alreadyBorrowing }
+            return waiting.contains(flow) ? .alreadyWaiting : nil
+        }
 
         mutating func lend(to flow: Flow) -> Bool {
             guard borrowers.count < total else { return false }
             borrowers.insert(flow)
+            waiting.remove(flow)
             acquisitions += 1
             return true
         }
@@ -59,7 +68,7 @@ public final class CapacityLimiter: @unchecked Sendable {
     /// - Parameters:
     ///   - borrower: whose token it is; the caller's by default. Held by nobody: it must live as long as it has the token.
     ///   - timeout: how long to wait at most.
-    /// - Throws: `CapacityLimiterError.alreadyBorrowing`; `DeadlineExceeded` after `timeout`; `CancellationError`.
+    /// - Throws: `CapacityLimiterError.alreadyBorrowing`, `.alreadyWaiting`; `DeadlineExceeded` after `timeout`; `CancellationError`.
     public func acquire(onBehalfOf borrower: AnyObject? = nil, timeout: Duration? = nil) throws {
         try acquire(Self.flow(of: borrower), until: timeout.map { .after($0) })
     }
@@ -78,7 +87,7 @@ public final class CapacityLimiter: @unchecked Sendable {
     /// Acquires a token if that needs no waiting.
     public func tryAcquire(onBehalfOf borrower: AnyObject? = nil) -> Bool {
         let flow = Self.flow(of: borrower)
-        return shared.withLock { !$0.borrowers.contains(flow) && $0.lend(to: flow) }
+        return shared.withLock { $0.refusal(of: flow) == nil && $0.lend(to: flow) }
     }
 
     /// Gives a token back, to the first that waits.
@@ -135,18 +144,31 @@ public final class CapacityLimiter: @unchecked Sendable {
 
     private func acquire(_ flow: Flow, until deadline: Deadline?) throws {
         shared.lock()
-        if shared.state.borrowers.contains(flow) {
+        if let refusal = shared.state.refusal(of: flow) {
             shared.unlock()
-            throw CapacityLimiterError.alreadyBorrowing
+            throw refusal
         }
         if shared.state.lend(to: flow) { return shared.unlock() }
         var node = WaitNode(flow)
+        var refusal: CapacityLimiterError?
         let isMine = try unsafe withUnsafeMutablePointer(to: &node) { node in
             try unsafe waitInLine(
-                .semaphore, shared.spin, node, until: deadline, attempt: { shared.state.lend(to: flow) },
-                enqueue: { unsafe shared.state.queue.append(node) },
-                leave: { unsafe shared.state.queue.remove(node) })
+                .semaphore, shared.spin, node, until: deadline,
+                attempt: {
+                    // The lock was let go: the same borrower may have come by another way.
+                    refusal = shared.state.refusal(of: flow)
+                    return refusal != nil || shared.state.lend(to: flow)
+                },
+                enqueue: {
+                    shared.state.waiting.insert(flow)
+                    unsafe shared.state.queue.append(node)
+                },
+                leave: {
+                    shared.state.waiting.remove(flow)
+                    unsafe shared.state.queue.remove(node)
+                })
         }
+        if let refusal { throw refusal }
         guard isMine else { throw DeadlineExceeded() }
     }
 
@@ -164,6 +186,8 @@ public final class CapacityLimiter: @unchecked Sendable {
 public enum CapacityLimiterError: Error, Hashable, CustomStringConvertible {
     /// The borrower has a token already.
     case alreadyBorrowing
+    /// Somebody waits for a token for the borrower already.
+    case alreadyWaiting
     /// The borrower has no token.
     case notBorrowing
 
@@ -172,6 +196,11 @@ public enum CapacityLimiterError: Error, Hashable, CustomStringConvertible {
         case .alreadyBorrowing:
             """
             this borrower has a token of the limiter already: acquire(onBehalfOf:) with an object of its own for each \
+            token, or use a Semaphore
+            """
+        case .alreadyWaiting:
+            """
+            somebody waits for a token for this borrower already: acquire(onBehalfOf:) with an object of its own for each \
             token, or use a Semaphore
             """
         case .notBorrowing:

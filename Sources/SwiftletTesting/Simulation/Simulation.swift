@@ -14,8 +14,9 @@ import SwiftletLoop
 /// ```
 ///
 /// The clock is that of the loop's thread: of `sleep`, `Task.sleep`, deadlines, timeouts and timers of what runs there. What
-/// is real stays real: sockets, files, work in `toThread`. Who waits for another thread is waited for before the clock
-/// jumps; descriptors are looked at, and not waited for unless nothing else is left.
+/// is real stays real: sockets, files, work in `toThread`. Work that the program has given to threads (`toThread`,
+/// `ThreadPool`, `runInExecutor`) is waited for before the clock jumps, whatever it does, and so is another loop; so it must not itself wait for
+/// what the program does later. Descriptors are looked at, and not waited for unless nothing else is left.
 ///
 /// - Parameters:
 ///   - order: in which order what is ready runs.
@@ -32,7 +33,9 @@ public func simulate<Value: Sendable>(
 ///
 /// A task may be suspended in executors elsewhere, of which nothing is known here. So a deadlock of a program with tasks is
 /// noticed when for a second nothing has come, no other thread of the process has had anything to do, and no job waits for
-/// Swift's pool.
+/// Swift's pool. A thread that sleeps has nothing to do in that sense, unless it is a pool's: in Swift's own pool, and in
+/// threads that the program has started, one that will go on by itself looks like one that waits for ever. Code that sleeps
+/// in earnest belongs into `toThread`.
 /// - Throws: what the body throws; `DeadlockError`; `LeakedFibers`.
 public func simulate<Value: Sendable>(
     _ order: TurnOrder = .arrival, _ body: @escaping @Sendable () async throws -> Value

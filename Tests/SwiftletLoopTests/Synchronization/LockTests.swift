@@ -149,4 +149,38 @@ import Testing
             #expect(!limiter.tryAcquire())
         }
     }
+
+    @Test func aBorrowerWaitsOnce() async throws {
+        try await onLoop { () throws -> Void in
+            let limiter = CapacityLimiter(totalTokens: 0)
+            let borrower = Tally()
+            let waiting = spawn { try limiter.acquire(onBehalfOf: borrower) }
+            try yield()
+            let refused = CapacityLimiterError.alreadyWaiting
+            #expect(throws: refused) { try limiter.acquire(onBehalfOf: borrower) }
+            // With a limit the lock is let go in between.
+            #expect(throws: refused) { try limiter.acquire(onBehalfOf: borrower, timeout: .seconds(50)) }
+            #expect(refused.description.contains("acquire(onBehalfOf:) with an object of its own"))
+            #expect(!limiter.tryAcquire(onBehalfOf: borrower))
+            limiter.totalTokens = 1
+            try waiting.join()
+            #expect(limiter.borrowedTokens == 1)
+            #expect(throws: CapacityLimiterError.alreadyBorrowing) { try limiter.acquire(onBehalfOf: borrower) }
+            try limiter.release(onBehalfOf: borrower)
+            // One that has stopped waiting, however, may wait again.
+            limiter.totalTokens = 0
+            #expect(throws: DeadlineExceeded.self) {
+                try limiter.acquire(onBehalfOf: borrower, timeout: .milliseconds(1))
+            }
+            let cancelled = spawn { try limiter.acquire(onBehalfOf: borrower) }
+            try yield()
+            cancelled.cancel()
+            try cancelled.join()
+            let last = spawn { try limiter.acquire(onBehalfOf: borrower) }
+            try yield()
+            limiter.totalTokens = 1
+            try last.get()
+            try limiter.release(onBehalfOf: borrower)
+        }
+    }
 }
