@@ -28,8 +28,7 @@ extension Authority {
             isIPv6 = true
             hostEnd = bracket + 1
         } else {
-            if let colon = bytes.firstIndex(where: { $0 == .colon }) { hostEnd = colon }
-            guard Self.isRegisteredName(bytes.extracting(0..<hostEnd)) else { throw .invalidHost }
+            hostEnd = Self.registeredNameEnd(bytes)
             host = String(ascii: bytes.extracting(0..<hostEnd))
             isIPv6 = false
         }
@@ -41,29 +40,30 @@ extension Authority {
     /// Whether the bytes are an authority, without making anything of them.
     static func isValid(_ bytes: Span<UInt8>) -> Bool {
         guard bytes.isEmpty || bytes[0] != UInt8(ascii: "[") else { return (try? Authority(parsing: bytes)) != nil }
-        let hostEnd = bytes.firstIndex { $0 == .colon } ?? bytes.count
-        guard isRegisteredName(bytes.extracting(0..<hostEnd)) else { return false }
+        let hostEnd = registeredNameEnd(bytes)
+        guard hostEnd < bytes.count else { return true }
+        guard bytes[hostEnd] == .colon else { return false }
         do throws(Fault) {
-            if hostEnd < bytes.count { _ = try port(bytes.extracting((hostEnd + 1)..<bytes.count)) }
+            _ = try port(bytes.extracting((hostEnd + 1)..<bytes.count))
             return true
         } catch {
             return false
         }
     }
 
-    /// Whether these bytes are a `reg-name`: a host name or an IPv4 address, perhaps empty.
-    private static func isRegisteredName(_ bytes: Span<UInt8>) -> Bool {
+    /// Where the `reg-name` ends with which the bytes begin: a host name or an IPv4 address, perhaps empty.
+    private static func registeredNameEnd(_ bytes: Span<UInt8>) -> Int {
         var index = 0
         while index < bytes.count {
-            if bytes[index] == UInt8(ascii: "%") {
-                guard PercentEncoding.isEscape(bytes, at: index) else { return false }
+            if bytes[index].isRegisteredNameCharacter {
+                index += 1
+            } else if bytes[index] == UInt8(ascii: "%"), PercentEncoding.isEscape(bytes, at: index) {
                 index += 3
             } else {
-                guard bytes[index].isUnreserved || bytes[index].isSubcomponentDelimiter else { return false }
-                index += 1
+                break
             }
         }
-        return true
+        return index
     }
 
     /// Reads a port: decimal digits up to 65535, or nothing.

@@ -1,5 +1,3 @@
-import HTTPTypes
-
 /// How the end of a message's body is found (RFC 9112, 6).
 package enum BodyFraming: Sendable, Hashable {
     /// There is no body, whatever the fields say.
@@ -12,7 +10,8 @@ package enum BodyFraming: Sendable, Hashable {
     case untilClose
 }
 
-/// What the fields of a head say about the message's body and its connection, validated.
+/// What the fields of a head say about the message's body and its connection: the three that matter, noted one by one. What two
+/// readers could understand differently is refused.
 struct FramingFields: Sendable, Hashable {
     /// The value of Content-Length.
     private(set) var contentLength: Int?
@@ -26,16 +25,6 @@ struct FramingFields: Sendable, Hashable {
     private var asksToClose = false
     private var asksToPersist = false
     private var transferCodings = 0
-
-    /// Reads the three fields that matter and refuses everything that two readers could understand differently.
-    ///
-    /// - Parameter asksToPersist: a Connection field that is not among the fields did so.
-    init(_ fields: HTTPFields, version: HTTPVersion, asksToPersist: Bool = false) throws(HTTPParseError) {
-        self.init()
-        self.asksToPersist = asksToPersist
-        for field in fields { try note(field.name.canonicalName.utf8.span, field.value.utf8.span) }
-        try finish(version)
-    }
 
     /// Knows of no field yet.
     init() { persists = false }

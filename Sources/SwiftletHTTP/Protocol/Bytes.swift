@@ -1,3 +1,5 @@
+import Glibc
+
 // Character classes of RFC 9110 and RFC 3986, and the few comparisons that parsing needs.
 
 extension UInt8 {
@@ -46,6 +48,14 @@ extension UInt8 {
         self > 0x20 && self < 0x7F && self != UInt8(ascii: "#")
     }
 
+    /// A byte of a `reg-name` (RFC 3986, 3.2.2) that is no escape: `unreserved` and `sub-delims`, as one bit each.
+    @inline(__always)
+    var isRegisteredNameCharacter: Bool {
+        let low: UInt64 = 0x2BFF_7FD2_0000_0000
+        let high: UInt64 = 0x47FF_FFFE_87FF_FFFE
+        return self < 0x80 && ((self < 0x40 ? low : high) >> UInt64(self & 0x3F)) & 1 == 1
+    }
+
     /// An `unreserved` character of RFC 3986, 2.3.
     var isUnreserved: Bool {
         if isLetter || isDigit { return true }
@@ -88,6 +98,27 @@ extension UInt8 {
 }
 
 extension Span<UInt8> {
+    /// The position of the first byte that may not stand in a field value (RFC 9110, 5.5).
+    var firstIndexOutsideFieldValue: Int? {
+        var index = 0
+        // Eight at a time, as long as none is a control character; what is one may still be a tab.
+        withUnsafeBytes { bytes in
+            let ones: UInt64 = 0x0101_0101_0101_0101
+            while index + 8 <= bytes.count {
+                let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                let deletes = word ^ (ones &* 0x7F)
+                let isControl = (word &- ones &* 0x20) & ~word | (deletes &- ones) & ~deletes
+                if isControl & (ones &* 0x80) != 0 { break }
+                index += 8
+            }
+        }
+        while index < count {
+            if !self[index].isFieldValueCharacter { return index }
+            index += 1
+        }
+        return nil
+    }
+
     /// The position of the first byte for which `predicate` holds, or `nil`.
     @inline(__always)
     func firstIndex(where predicate: (UInt8) -> Bool) -> Int? {
@@ -127,19 +158,17 @@ extension Span<UInt8> {
     }
 
     /// Whether the bytes are those of `text`.
+    @inline(__always)
     func equals(_ text: StaticString) -> Bool {
-        count == text.utf8CodeUnitCount
-            && text.withUTF8Buffer { text in indices.allSatisfy { self[$0] == text[$0] } }
+        count == text.utf8CodeUnitCount && withUnsafeBytes { memcmp($0.baseAddress!, text.utf8Start, count) == 0 }
     }
 }
 
 extension String {
     /// Copies bytes that are already known to be ASCII.
     init(ascii bytes: Span<UInt8>) {
-        if let text = String(validating: bytes) {
-            self = text
-        } else {
-            self.init(decoding: Array(copying: bytes), as: UTF8.self)
+        self = bytes.withUnsafeBufferPointer { bytes in
+            String(unsafeUninitializedCapacity: bytes.count) { $0.initialize(fromContentsOf: bytes) }
         }
     }
 
@@ -162,9 +191,6 @@ extension String {
 extension [UInt8] {
     /// Copies the bytes of a span.
     init(copying bytes: Span<UInt8>) {
-        self.init(unsafeUninitializedCapacity: bytes.count) { buffer, count in
-            for index in bytes.indices { buffer.initializeElement(at: index, to: bytes[index]) }
-            count = bytes.count
-        }
+        self = bytes.withUnsafeBufferPointer { Array($0) }
     }
 }

@@ -72,7 +72,7 @@ struct FieldLine {
             }
         }
         let bytes = line.extracting(value)
-        if let index = bytes.firstIndex(where: { !$0.isFieldValueCharacter }) {
+        if let index = bytes.firstIndexOutsideFieldValue {
             throw HTTPParseError(
                 .invalidFieldValue,
                 "\(kind) (\(String(ascii: line.extracting(name)))) has \(bytes[index].quoted) in its value")

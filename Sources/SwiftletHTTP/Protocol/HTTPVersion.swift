@@ -35,6 +35,10 @@ extension HTTPVersion {
     /// The two versions of this protocol family are told from all others by `unsupportedVersion`, which asks the peer
     /// to come back with another one, while anything that is no version at all is a malformed start line.
     init(parsing bytes: Span<UInt8>, in line: LineKind) throws(HTTPParseError) {
+        if bytes.equals("HTTP/1.1") {
+            self = .http11
+            return
+        }
         guard bytes.count == 8, bytes.starts(with: "HTTP/"), bytes[5].isDigit, bytes[6] == .point, bytes[7].isDigit
         else {
             throw HTTPParseError(.invalidStartLine, "\(line) has no version of the form HTTP/1.1")

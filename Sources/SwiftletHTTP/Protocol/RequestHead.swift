@@ -101,9 +101,8 @@ package struct RequestHeadParser {
     private var lineCount = 0
     private var host: String?
     private var fieldLines: [UInt8] = []
-    /// The fields that decide about the body and the connection. What nearly every browser sends has a flag instead.
-    private var framingFields = HTTPFields()
-    private var asksToPersist = false
+    /// What the fields say about the body and the connection.
+    private var framing = FramingFields()
     private var expectsContinue = false
     private var skippedEmptyLine = false
 
@@ -120,24 +119,22 @@ package struct RequestHeadParser {
     package mutating func parse(
         _ bytes: Span<UInt8>
     ) throws(HTTPParseError) -> (head: RequestHead, byteCount: Int)? {
-        while true {
-            guard let requestLine else {
-                guard
-                    let line = try scanner.nextLine(in: bytes, limit: limits.startLineLength, kind: .requestLine)
-                else { return nil }
-                if line.isEmpty && !skippedEmptyLine {
-                    // RFC 9112, 2.2: some clients send a line ending too many after a body.
-                    skippedEmptyLine = true
-                } else {
-                    self.requestLine = try RequestLine(parsing: bytes.extracting(line))
-                }
-                continue
+        while requestLine == nil {
+            guard let line = try scanner.nextLine(in: bytes, limit: limits.startLineLength, kind: .requestLine)
+            else { return nil }
+            if line.isEmpty && !skippedEmptyLine {
+                // RFC 9112, 2.2: some clients send a line ending too many after a body.
+                skippedEmptyLine = true
+            } else {
+                requestLine = try RequestLine(parsing: bytes.extracting(line))
             }
+        }
+        while true {
             let kind = LineKind.fieldLine(number: lineCount + 1)
             guard let line = try scanner.nextLine(in: bytes, limit: limits.fieldLineLength, kind: kind) else {
                 return nil
             }
-            guard !line.isEmpty else { return (try makeHead(requestLine), scanner.lineStart) }
+            if line.isEmpty { return (try makeHead(requestLine.take()!), scanner.lineStart) }
             try takeField(bytes, line, kind: kind)
         }
     }
@@ -159,16 +156,7 @@ package struct RequestHeadParser {
         case 4 where name.equalsIgnoringCase("host"): return try setHost(line.extracting(parts.value))
         case 6 where name.equalsIgnoringCase("expect"):
             expectsContinue = expectsContinue || line.extracting(parts.value).equalsIgnoringCase("100-continue")
-        case 10 where name.equalsIgnoringCase("connection"):
-            if line.extracting(parts.value).equalsIgnoringCase("keep-alive") {
-                asksToPersist = true
-            } else {
-                framingFields.append(try parts.field(in: line, kind: kind))
-            }
-        case 14 where name.equalsIgnoringCase("content-length"),
-            17 where name.equalsIgnoringCase("transfer-encoding"):
-            framingFields.append(try parts.field(in: line, kind: kind))
-        default: break
+        default: try framing.note(name, line.extracting(parts.value))
         }
         bytes.extracting(range.lowerBound..<(range.upperBound + 2)).withUnsafeBufferPointer {
             fieldLines.append(contentsOf: $0)
@@ -185,7 +173,7 @@ package struct RequestHeadParser {
         host = String(ascii: value)
     }
 
-    private func makeHead(_ line: RequestLine) throws(HTTPParseError) -> RequestHead {
+    private mutating func makeHead(_ line: consuming RequestLine) throws(HTTPParseError) -> RequestHead {
         guard host != nil || line.version < .http11 else {
             throw HTTPParseError(.invalidHost, "there is no Host field, which every HTTP/1.1 request has")
         }
@@ -197,27 +185,29 @@ package struct RequestHeadParser {
             case .authority(let authority): (nil, authority, "")
             case .asterisk: (nil, host, "*")
             }
-        let fields = try FramingFields(framingFields, version: line.version, asksToPersist: asksToPersist)
-        let framing = try framing(fields, method: line.method)
+        try framing.finish(line.version)
+        let bodyFraming = try framing.ofRequest(line.method)
         return RequestHead(
             method: line.method, scheme: scheme, authority: authority, path: path, fieldLines: fieldLines,
-            version: line.version, framing: framing, keepsAlive: fields.persists,
-            expectsContinue: expectsContinue && line.version >= .http11 && framing != .none && framing != .length(0))
+            version: line.version, framing: bodyFraming, keepsAlive: framing.persists,
+            expectsContinue: expectsContinue && line.version >= .http11 && bodyFraming != .none
+                && bodyFraming != .length(0))
     }
+}
 
+extension FramingFields {
     /// RFC 9112, 6.3: without any framing field a request has no body.
-    private func framing(
-        _ fields: FramingFields, method: HTTPRequest.Method
-    ) throws(HTTPParseError) -> BodyFraming {
+    fileprivate func ofRequest(_ method: HTTPRequest.Method) throws(HTTPParseError) -> BodyFraming {
+        if !isChunked, contentLength == nil { return .none }
         if method == .connect {
             // RFC 9110, 9.3.6: bytes after this head belong to the tunnel, so a body would be ambiguous.
-            guard !fields.isChunked && (fields.contentLength ?? 0) == 0 else {
+            guard !isChunked && (contentLength ?? 0) == 0 else {
                 throw HTTPParseError(.conflictingFraming, "a CONNECT request announces a body")
             }
             return .none
         }
-        if fields.isChunked { return .chunked }
-        return fields.contentLength.map { .length($0) } ?? .none
+        if isChunked { return .chunked }
+        return contentLength.map { .length($0) } ?? .none
     }
 }
 
@@ -238,10 +228,11 @@ private struct RequestLine {
         guard let targetEnd = rest.firstIndex(where: { $0 == .space }) else {
             throw HTTPParseError(.invalidStartLine, "the request line has no version of the form HTTP/1.1")
         }
-        self.method = method
-        version = try HTTPVersion(parsing: rest.extracting((targetEnd + 1)..<rest.count), in: .requestLine)
-        target = try RequestTarget(parsing: rest.extracting(0..<targetEnd), method: method)
+        let version = try HTTPVersion(parsing: rest.extracting((targetEnd + 1)..<rest.count), in: .requestLine)
+        let target = try RequestTarget(parsing: rest.extracting(0..<targetEnd), method: method)
+        (self.method, self.target, self.version) = (method, target, version)
     }
+
     /// The common ones need no check for their characters.
     private static func method(_ bytes: Span<UInt8>) -> HTTPRequest.Method? {
         if bytes.equals("GET") { return .get }

@@ -295,7 +295,10 @@ struct DescriptorQueue {
         while let node = unsafe first {
             unsafe remove(node)
             unsafe node.pointee.told = told
-            if unsafe loop.decideHere(node.pointee.context!, node.pointee.id, .woken) { break }
+            let context = unsafe node.pointee.context!
+            guard unsafe loop.decideHere(context, node.pointee.id, .woken) else { continue }
+            unsafe swiftlet_context_prefetch(context)
+            break
         }
         return unsafe first != nil
     }

@@ -12,10 +12,7 @@ public final class HTTPServerRequest: @unchecked Sendable {
     public let rawPath: String
     /// What stands behind the question mark, as it came; `nil` if there is none.
     public let query: String?
-    /// The client, or the proxy that asks for it.
-    public let remoteAddress: SocketAddress
-    /// `https` on a TLS connection, else `http`.
-    public let scheme: String
+    private let origin: RequestOrigin
     /// What stands in the places of the route's parameters.
     public internal(set) var parameters = HTTPPathParameters.none
     /// `nil` if the request has no body.
@@ -24,15 +21,13 @@ public final class HTTPServerRequest: @unchecked Sendable {
     private let attributes = Mutex<[HTTPAttributeName: any Sendable]>([:])
 
     init(
-        _ head: RequestHead, bodySource: RequestBodySource?, bodyLimit: Int?, remoteAddress: SocketAddress,
-        scheme: String
+        _ head: consuming RequestHead, bodySource: RequestBodySource?, bodyLimit: Int?, origin: RequestOrigin
     ) {
+        let target = head.path
         self.head = head
         self.bodySource = bodySource
         self.bodyLimit = bodyLimit
-        self.remoteAddress = remoteAddress
-        self.scheme = scheme
-        let target = head.path
+        self.origin = origin
         if let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) {
             rawPath = String(target[..<mark])
             query = String(target[target.utf8.index(after: mark)...])
@@ -45,6 +40,12 @@ public final class HTTPServerRequest: @unchecked Sendable {
     public var method: HTTPRequest.Method { head.method }
 
     public var version: HTTPVersion { head.version }
+
+    /// The client, or the proxy that asks for it.
+    public var remoteAddress: SocketAddress { origin.remoteAddress }
+
+    /// `https` on a TLS connection, else `http`.
+    public var scheme: String { origin.scheme }
 
     /// The path with the query, as it came.
     public var target: String { head.path }
@@ -101,6 +102,17 @@ public final class HTTPServerRequest: @unchecked Sendable {
     public subscript<Value: Sendable>(key: HTTPAttribute<Value>) -> Value? {
         get { attributes.withLock { $0[key.name] } as? Value }
         set { attributes.withLock { $0[key.name] = newValue } }
+    }
+}
+
+/// Where the requests of a connection come from.
+final class RequestOrigin: Sendable {
+    let remoteAddress: SocketAddress
+    let scheme: String
+
+    init(remoteAddress: SocketAddress, scheme: String) {
+        self.remoteAddress = remoteAddress
+        self.scheme = scheme
     }
 }
 

@@ -3,16 +3,27 @@ import Glibc
 /// The Date field (RFC 9110, 6.6.1), which changes once a second. Belongs to one loop.
 final class DateField {
     private var second: time_t = -1
-    private var stored: [UInt8] = []
+    private var storedLine: [UInt8] = []
+    private var storedStart: [UInt8] = []
 
     /// The field line of now, with its line ending.
     var line: [UInt8] {
+        update()
+        return storedLine
+    }
+
+    /// The beginning of most responses: the status line of a 200, and the field.
+    var startOfSuccess: [UInt8] {
+        update()
+        return storedStart
+    }
+
+    private func update() {
         let now = time(nil)
-        if now != second {
-            second = now
-            stored = Array("Date: \(Self.format(now))\r\n".utf8)
-        }
-        return stored
+        guard now != second else { return }
+        second = now
+        storedLine = Array("Date: \(Self.format(now))\r\n".utf8)
+        storedStart = Array("HTTP/1.1 200 OK\r\n".utf8) + storedLine
     }
 
     /// An IMF-fixdate (RFC 9110, 5.6.7). `strftime` would write it in the language of the process.

@@ -21,7 +21,7 @@ public struct HTTPServerResponse: Sendable, ExpressibleByStringInterpolation {
     ///   - bytes: the body.
     ///   - contentType: the Content-Type field; `nil` leaves it out, and so does an empty body.
     public init(
-        status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], bytes: [UInt8] = [],
+        status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields(), bytes: [UInt8] = [],
         contentType: String? = "application/octet-stream"
     ) {
         self.init(
@@ -30,15 +30,19 @@ public struct HTTPServerResponse: Sendable, ExpressibleByStringInterpolation {
 
     /// An answer of text, in UTF-8; HTML unless said otherwise.
     public init(
-        _ text: String, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:],
+        _ text: String, status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields(),
         contentType: String = "text/html; charset=utf-8"
     ) {
-        self.init(Body(text), status: status, headers: headers, contentType: contentType)
+        // Not by way of the one below: the optimizer would copy what that one has made.
+        self.status = status
+        self.headers = headers
+        body = Body(text)
+        self.contentType = contentType
     }
 
     /// An answer with any body.
     public init(
-        _ body: Body, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:],
+        _ body: Body, status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields(),
         contentType: String? = nil
     ) {
         self.status = status
@@ -47,7 +51,12 @@ public struct HTTPServerResponse: Sendable, ExpressibleByStringInterpolation {
         self.contentType = contentType
     }
 
-    public init(stringLiteral text: String) { self.init(text) }
+    public init(stringLiteral text: String) {
+        status = .ok
+        headers = HTTPFields()
+        body = Body(text)
+        contentType = "text/html; charset=utf-8"
+    }
 
     /// The same with one more field.
     public func adding(_ name: HTTPField.Name, _ value: String) -> HTTPServerResponse {
@@ -90,7 +99,7 @@ public struct HTTPServerResponse: Sendable, ExpressibleByStringInterpolation {
     ///   - contentType: the Content-Type field.
     ///   - write: writes the body. An error cuts the answer off in a way that the client notices.
     public static func stream(
-        status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], length: Int? = nil,
+        status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields(), length: Int? = nil,
         contentType: String? = "application/octet-stream",
         _ write: @escaping @Sendable (Writer) throws -> Void
     ) -> HTTPServerResponse {
@@ -99,7 +108,7 @@ public struct HTTPServerResponse: Sendable, ExpressibleByStringInterpolation {
 
     /// An answer that async code writes piece by piece, in a task on the connection's loop.
     public static func stream(
-        status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], length: Int? = nil,
+        status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields(), length: Int? = nil,
         contentType: String? = "application/octet-stream",
         _ write: @escaping @Sendable (Writer) async throws -> Void
     ) -> HTTPServerResponse {

@@ -35,21 +35,12 @@ struct ResponseWriter {
         defer { worker.giveScratch(&bytes) }
         // RFC 9112, 2.3: the version is this server's own, whatever the client speaks.
         if response.status == .ok {
-            bytes.append("HTTP/1.1 200 OK\r\n")
+            bytes.append(contentsOf: worker.date.startOfSuccess)
         } else {
             try bytes.appendStatusLine(response.status, version: .http11)
+            bytes.append(contentsOf: worker.date.line)
         }
         appendFields(of: response, to: &bytes)
-        if !hasNoBody {
-            if let length {
-                bytes.append("Content-Length: ")
-                bytes.appendDecimal(length)
-                bytes.append("\r\n")
-            } else if isChunked {
-                bytes.append("Transfer-Encoding: chunked\r\n")
-            }
-        }
-        bytes.append(contentsOf: worker.date.line)
         if code == 101 {
             bytes.append("Connection: Upgrade\r\n")
         } else if !keepsAlive {
@@ -57,16 +48,22 @@ struct ResponseWriter {
         } else if version < .http11 {
             bytes.append("Connection: keep-alive\r\n")
         }
-        bytes.append("\r\n")
+        if hasNoBody {
+            bytes.append("\r\n")
+        } else if let length {
+            bytes.append("Content-Length: ")
+            bytes.appendDecimal(length)
+            bytes.append("\r\n\r\n")
+        } else {
+            bytes.append(isChunked ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n")
+        }
         guard sendsBody else {
             try stream.write(bytes)
             return (keepsAlive, 0)
         }
         switch response.body.content {
-        case .text(var text):
-            try text.withUTF8 { try write(UnsafeRawBufferPointer($0), behind: &bytes) }
-        case .bytes(let body):
-            try body.withUnsafeBytes { try write($0, behind: &bytes) }
+        case .text(let text): try write(text.utf8.span.bytes, behind: &bytes)
+        case .bytes(let body): try write(body.span.bytes, behind: &bytes)
         case .stream(_, let produce):
             try stream.write(bytes)
             let writer = HTTPServerResponse.Writer(stream, length: length, isChunked: isChunked)
@@ -77,28 +74,27 @@ struct ResponseWriter {
         return (keepsAlive, length ?? 0)
     }
 
-    private func write(_ body: UnsafeRawBufferPointer, behind head: inout [UInt8]) throws {
-        if body.count <= Self.copiedSize {
-            head.append(contentsOf: body)
-            try stream.write(head)
-        } else {
-            try head.withUnsafeBytes { try stream.write($0, body, until: nil) }
+    private func write(_ body: RawSpan, behind head: inout [UInt8]) throws {
+        try body.withUnsafeBytes { body in
+            if body.count <= Self.copiedSize {
+                head.append(contentsOf: body)
+                try head.withUnsafeBytes { try stream.write($0, until: nil) }
+            } else {
+                try head.withUnsafeBytes { try stream.write($0, body, until: nil) }
+            }
         }
     }
 
     private func appendFields(of response: HTTPServerResponse, to bytes: inout [UInt8]) {
         var hasContentType = false
-        for field in response.headers where !Self.isOwn(field.name) {
-            bytes.appendField(field)
-            if field.name == .contentType { hasContentType = true }
+        if !response.headers.isEmpty {
+            for field in response.headers where !Self.isOwn(field.name) {
+                bytes.appendField(field)
+                if field.name == .contentType { hasContentType = true }
+            }
         }
         if let contentType = response.contentType, !hasContentType {
-            bytes.append("Content-Type: ")
-            let start = bytes.count
-            bytes.append(contentsOf: contentType.utf8)
-            // A line ending in it would let whoever chose it write fields of their own.
-            for index in start..<bytes.count where !bytes[index].isFieldValueCharacter { bytes[index] = .space }
-            bytes.append("\r\n")
+            bytes.append(contentsOf: worker.contentType.line(for: contentType))
         }
     }
 
@@ -107,6 +103,22 @@ struct ResponseWriter {
         case .contentLength, .transferEncoding, .connection, .date: true
         default: false
         }
+    }
+}
+
+/// The Content-Type field, which is the same for most responses in a row. Belongs to one loop.
+final class ContentTypeField {
+    private var value: String?
+    private var line: [UInt8] = []
+
+    /// The field line of a value, with its line ending.
+    func line(for value: String) -> [UInt8] {
+        if value == self.value { return line }
+        self.value = value
+        // A line ending in it would let whoever chose it write fields of their own.
+        line = Array("Content-Type: ".utf8) + value.utf8.map { $0.isFieldValueCharacter ? $0 : .space }
+        line.append("\r\n")
+        return line
     }
 }
 

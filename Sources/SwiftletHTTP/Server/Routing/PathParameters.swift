@@ -3,7 +3,7 @@ public struct HTTPPathParameters: Sendable, Sequence, CustomStringConvertible {
     let names: [String]
     let values: [String]
 
-    static let none = HTTPPathParameters(names: [], values: [])
+    static var none: HTTPPathParameters { HTTPPathParameters(names: [], values: []) }
 
     /// The value of a parameter; `nil` if the route has none of that name.
     public subscript(name: String) -> String? {

@@ -2,13 +2,13 @@ import HTTPTypes
 import Swiftlet
 import SwiftletLoop
 
-/// Runs the async handlers of a connection's requests, one after the other, in one task: to make a task costs more than most
-/// requests do.
+/// Runs async handlers, one after the other, in one task: to make a task costs more than most requests do.
 ///
-/// Between two requests it is suspended. It is resumed on the stack of the connection's fiber, so a handler that does not wait
-/// costs no turn of the loop; for one that does, the fiber waits.
+/// Between two requests it is suspended, and belongs to the worker. It is resumed on the stack of the fiber whose connection
+/// has the next request, so a handler that does not wait costs no turn of the loop; for one that does, the fiber waits.
 ///
-/// States: resting -> handling -> resting, until `end`. All of it belongs to the connection's loop.
+/// States: resting -> handling -> resting | over. It is over after `end`, and once the task has been cancelled, since that
+/// cannot be taken back. All of it belongs to the worker's loop.
 final class HandlerTask: @unchecked Sendable {
     typealias Handler = @Sendable (HTTPServerRequest) async throws -> HTTPServerResponse
 
@@ -20,7 +20,7 @@ final class HandlerTask: @unchecked Sendable {
     private var rest: UnsafeContinuation<Void, Never>?
     /// Wakes the fiber, if it waits.
     private var handled: Waiter<Void>?
-    private var isOver = false
+    private(set) var isOver = false
 
     init(on loop: EventLoop) { self.loop = loop }
 
@@ -54,6 +54,7 @@ final class HandlerTask: @unchecked Sendable {
             } catch {
                 result = .failure(error)
             }
+            if Task.isCancelled { isOver = true }
             handled.take()?.resume(returning: ())
             if isOver { return }
             await withUnsafeContinuation { rest = $0 }

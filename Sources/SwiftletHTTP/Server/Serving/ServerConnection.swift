@@ -28,8 +28,8 @@ final class ServerConnection {
     private var clientHasEnded = false
     /// Who has taken the connection over.
     private var upgrade: HTTPServerUpgrade?
-    /// Runs async handlers, once there was one.
-    private var handlerTask: HandlerTask?
+    /// Where its requests come from, once one has.
+    private var origin: RequestOrigin?
 
     init(_ stream: any ByteStream, worker: ServerWorker) {
         self.stream = stream
@@ -46,10 +46,7 @@ final class ServerConnection {
 
     /// Serves until one side has had enough.
     func serve() {
-        defer {
-            stream.close()
-            handlerTask?.end()
-        }
+        defer { stream.close() }
         do {
             stream = try worker.configuration.secured(stream)
         } catch is SpokenInClear {
@@ -79,11 +76,7 @@ final class ServerConnection {
     }
 
     /// It is idle, and may stay so: what only requests need is given back.
-    func settle() {
-        handlerTask?.end()
-        handlerTask = nil
-        fiber?.releaseUnusedStack()
-    }
+    func settle() { fiber?.releaseUnusedStack() }
 
     // MARK: Requests
 
@@ -129,10 +122,10 @@ final class ServerConnection {
                 copy head, limits: worker.configuration.limits, timeout: worker.configuration.bodyTimeout,
                 stream: stream,
                 input: input)
+        let origin = origin ?? RequestOrigin(remoteAddress: stream.remoteAddress, scheme: worker.scheme)
+        self.origin = origin
         let request = HTTPServerRequest(
-            head, bodySource: source, bodyLimit: worker.configuration.limits.bodyLength,
-            remoteAddress: stream.remoteAddress,
-            scheme: worker.scheme)
+            head, bodySource: source, bodyLimit: worker.configuration.limits.bodyLength, origin: origin)
         self.request = request
         isAnswering = false
         defer { self.request = nil }
@@ -156,10 +149,10 @@ final class ServerConnection {
         var keepsAlive = request.head.keepsAlive && !closes && !worker.isStopping
         // A streamed answer may read the request's body while it is made. Any other begins when all that is going to be
         // read has been read.
+        guard let source else { return try write(response, to: request, keepsAlive: keepsAlive, began) }
         let isStreamed = response.body.isStreamed
-        if let source, !isStreamed { keepsAlive = source.close() && keepsAlive }
+        if !isStreamed { keepsAlive = source.close() && keepsAlive }
         keepsAlive = try write(response, to: request, keepsAlive: keepsAlive, began)
-        guard let source else { return keepsAlive }
         if isStreamed { keepsAlive = source.close() && keepsAlive }
         guard keepsAlive else {
             linger()
@@ -184,8 +177,8 @@ final class ServerConnection {
     private func asynchronously(_ handler: @escaping HandlerTask.Handler, _ request: HTTPServerRequest) throws
         -> HTTPServerResponse
     {
-        let task = handlerTask ?? HandlerTask(on: worker.loop)
-        handlerTask = task
+        let task = worker.takeHandlerTask()
+        defer { worker.giveHandlerTask(task) }
         return try task.response(of: handler, to: request)
     }
 

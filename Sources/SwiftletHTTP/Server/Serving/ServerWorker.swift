@@ -9,6 +9,7 @@ final class ServerWorker: @unchecked Sendable {
     let configuration: HTTPServer.Configuration
     let router: Router
     let date = DateField()
+    let contentType = ContentTypeField()
     let scheme: String
     /// One for each request that may be handled at the same time.
     let places: Semaphore?
@@ -18,6 +19,8 @@ final class ServerWorker: @unchecked Sendable {
     /// Wakes who waits until a connection has ended.
     private var ended: Waiter<Void>?
     @exclusivity(unchecked) private var scratch: [UInt8] = []
+    @exclusivity(unchecked) private var restingTasks: [HandlerTask] = []
+    private static let restingTaskLimit = 64
     /// Counts up while there are connections, so that they know since when they are idle without asking the clock.
     private(set) var tick = 0
     private var isTicking = false
@@ -110,6 +113,15 @@ final class ServerWorker: @unchecked Sendable {
         swap(&bytes, &scratch)
     }
 
+    /// A task to run an async handler in. The one that has rested for the shortest time is still in the processor's caches.
+    func takeHandlerTask() -> HandlerTask { restingTasks.popLast() ?? HandlerTask(on: loop) }
+
+    func giveHandlerTask(_ task: HandlerTask) {
+        if task.isOver { return }
+        if isStopping || restingTasks.count >= Self.restingTaskLimit { return task.end() }
+        restingTasks.append(task)
+    }
+
     /// Does something later, unless the server has stopped by then.
     func schedule(after delay: Duration, _ body: @escaping () -> Void) {
         spawnBackground(name: nil, after: delay) { body() }
@@ -132,6 +144,8 @@ final class ServerWorker: @unchecked Sendable {
     /// - Returns: what still ran when the grace was over.
     func stop(until deadline: Deadline) throws -> [String] {
         isStopping = true
+        for task in restingTasks { task.end() }
+        restingTasks = []
         for connection in connections.values { connection.stop() }
         ended.take()?.resume(returning: ())
         if try isDrained(until: deadline) { return [] }
