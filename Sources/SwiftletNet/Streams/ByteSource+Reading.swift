@@ -22,6 +22,13 @@ extension ByteSource {
     public func read(upTo limit: Int, until deadline: Deadline? = nil) throws -> [UInt8] {
         // Memory only once there is something to put in: a thousand idle connections hold none.
         try waitForInput(until: deadline)
+        if 0...InputMemory.size ~= limit {
+            // What comes is mostly far less than the limit: an array as large as that costs less, also to make.
+            let memory = InputMemory.take()
+            defer { InputMemory.give(memory) }
+            let count = try read(into: UnsafeMutableRawBufferPointer(start: memory, count: limit), until: deadline)
+            return [UInt8](UnsafeRawBufferPointer(start: memory, count: count))
+        }
         return try [UInt8](unsafeUninitializedCapacity: max(limit, 0)) { buffer, count in
             count = try read(into: UnsafeMutableRawBufferPointer(buffer), until: deadline)
         }

@@ -1,32 +1,5 @@
 import SwiftletCoroutines
 package import SwiftletLoop
-import Synchronization
-
-/// Memory that the buffers of all connections take turns with: few of them hold any at the same time.
-private enum InputMemory {
-    static let size = 16 * 1024
-    /// Of memory that nobody uses, this much is kept.
-    private static let limit = 64
-    private static let free = Locked<[UnsafeMutablePointer<UInt8>]>([])
-    /// What was given last: it is still in the processor's caches, and most are taken again before another is given.
-    private static let last = Atomic<UInt>(0)
-
-    static func take() -> UnsafeMutablePointer<UInt8> {
-        UnsafeMutablePointer(bitPattern: last.exchange(0, ordering: .acquiring))
-            ?? free.withLock { $0.popLast() } ?? .allocate(capacity: size)
-    }
-
-    static func give(_ memory: UnsafeMutablePointer<UInt8>) {
-        let earlier = last.exchange(UInt(bitPattern: memory), ordering: .acquiringAndReleasing)
-        guard let memory = UnsafeMutablePointer<UInt8>(bitPattern: earlier) else { return }
-        let isKept = free.withLock { free in
-            guard free.count < limit else { return false }
-            free.append(memory)
-            return true
-        }
-        if !isKept { memory.deallocate() }
-    }
-}
 
 /// What has come over a connection and has not been used yet. Used by one stack at a time.
 package final class InputBuffer {
