@@ -198,7 +198,8 @@ let package = Package(
             swiftSettings: settings),
         // Random interleavings of the primitives' operations: processor-bound, so apart from tests that look at the clock.
         .testTarget(
-            name: "SwiftletModelTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),
+            name: "SwiftletModelTests", dependencies: ["CSwiftlet", "Swiftlet", "SwiftletTesting", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "SwiftletTestingTests",
             dependencies: [
