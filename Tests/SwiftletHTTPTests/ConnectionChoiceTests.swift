@@ -63,6 +63,74 @@ import Testing
         }
     }
 
+    @Test("What a request does otherwise than its client")
+    func exceptions() async throws {
+        struct Tag: HTTPClientMiddleware {
+            let name: String
+            func send(
+                _ request: HTTPClientRequest, next: (HTTPClientRequest) throws -> HTTPResponseStream
+            ) throws -> HTTPResponseStream {
+                var request = request
+                request.headers[.userAgent] = (request.headers[.userAgent] ?? "") + name
+                return try next(request)
+            }
+        }
+        try await onLoop {
+            let proxy = try ScriptedServer()
+            proxy.play([[answer("by proxy")]])
+            let gate = Waiter<Void>()
+            func routes(_ server: HTTPServer) {
+                server.get("/") { HTTPServerResponse($0.headers[.userAgent] ?? "") }
+                server.get("/moved") { _ in .redirect(to: "/") }
+                server.get("/wait") { _ in
+                    _ = try gate.wait()
+                    return "waited"
+                }
+            }
+            try withServer({ routes($0) }) { _, url throws in
+                let configuration = configured {
+                    $0.middlewares = [Tag(name: "client")]
+                    $0.connectionLimit = 1
+                }
+                try HTTPClient.with(configuration) { client throws in
+                    var request = try client.request(.get, "http://a.test/")
+                    request.proxies = .all(HTTPProxy(try HTTPURL(proxy.url)))
+                    #expect(try client.send(request).text == "by proxy")
+                    #expect(proxy.requests.withLock { $0[0] }.hasPrefix("GET http://a.test/ HTTP/1.1\r\n"))
+
+                    request = try client.request(.get, url + "/moved")
+                    request.redirectLimit = 0
+                    let moved = try failure(HTTPClientError.self) { try client.send(request) }
+                    #expect(moved.cause as? HTTPRequestFault == .tooManyRedirects(limit: 0))
+                    request.redirectLimit = 1
+                    #expect(try client.send(request).text == "client")
+
+                    request = try client.request(.get, url + "/")
+                    request.middlewares = [Tag(name: "a"), Tag(name: "b")]
+                    #expect(try client.send(request).text == "ab")
+                    request.middlewares = []
+                    #expect(try client.send(request).text == "Swiftlet")
+
+                    request = try client.request(.get, url + "/wait")
+                    request.readTimeout = .milliseconds(20)
+                    let slow = try failure(HTTPClientError.self) { try client.send(request) }
+                    #expect(slow.timeout == .read && slow.description.contains("20 ms"))
+
+                    // A connection that is kept is the client's again.
+                    request = try client.request(.get, url + "/")
+                    request.readTimeout = .milliseconds(500)
+                    _ = try client.send(request)
+                    let opened = client.statistics.openedConnections
+                    let held = spawn { try client.get(url + "/wait").text }
+                    try sleep(.milliseconds(600))
+                    gate.resume(returning: ())
+                    #expect(try held.get() == "waited")
+                    #expect(client.statistics.openedConnections == opened)
+                }
+            }
+        }
+    }
+
     @Test("Fields that are not sent unasked; a client knows that it is closed")
     func omits() async throws {
         try await onLoop {

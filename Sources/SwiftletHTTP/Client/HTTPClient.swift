@@ -105,7 +105,7 @@ public final class HTTPClient: Sendable {
     }
 
     func perform(_ request: HTTPClientRequest) throws -> HTTPClientResponse {
-        guard configuration.middlewares.isEmpty else { return try performThroughMiddlewares(request) }
+        guard request.middlewares(of: self).isEmpty else { return try performThroughMiddlewares(request) }
         var journey = RequestJourney(request, client: self)
         return try answer(of: try journey.open(), journey)
     }
@@ -135,7 +135,7 @@ public final class HTTPClient: Sendable {
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPClientError`; `CancellationError`. A status such as 404 is an answer, no error.
     public func open(_ request: HTTPClientRequest) throws -> HTTPResponseStream {
-        try open(completed(request), through: 0)
+        try open(completed(request), through: request.middlewares(of: self)[...])
     }
 
     /// Sends a request and returns as soon as the answer's head has come, from a task.
@@ -143,12 +143,14 @@ public final class HTTPClient: Sendable {
     /// Cancellation: ends the request and closes its connection.
     /// - Throws: `HTTPClientError`; `CancellationError`.
     public func open(_ request: HTTPClientRequest) async throws -> HTTPResponseStream {
-        try await parkInTask { try self.open(self.completed(request), through: 0) }
+        try await parkInTask { try self.open(self.completed(request), through: request.middlewares(of: self)[...]) }
     }
 
-    private func open(_ request: HTTPClientRequest, through index: Int) throws -> HTTPResponseStream {
-        if index < configuration.middlewares.count {
-            return try configuration.middlewares[index].send(request) { try open($0, through: index + 1) }
+    private func open(
+        _ request: HTTPClientRequest, through middlewares: ArraySlice<any HTTPClientMiddleware>
+    ) throws -> HTTPResponseStream {
+        if let first = middlewares.first {
+            return try first.send(request) { try open($0, through: middlewares.dropFirst()) }
         }
         var journey = RequestJourney(request, client: self, isComplete: true)
         let exchange = try journey.open()

@@ -19,6 +19,8 @@ public struct HTTPClientRequest: Sendable {
     public var followsRedirects = true
     /// Asks for the server's consent before it sends the body: a server that refuses need not read it.
     public var expectsContinue = false
+    /// What it does otherwise than its client.
+    var exceptions: Exceptions?
 
     public init(
         method: HTTPRequest.Method = .get, url: HTTPURL, headers: HTTPFields = [:], body: HTTPRequestBody? = nil,

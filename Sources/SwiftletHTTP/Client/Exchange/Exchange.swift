@@ -50,7 +50,7 @@ final class Exchange: @unchecked Sendable {
     func open(_ additions: RequestAdditions, isUpgrade: Bool = false) throws {
         do {
             guard request.method != .connect else { throw HTTPRequestFault.isConnect }
-            let key = ConnectionKey(request.url, proxy: client.configuration.proxies.proxy(for: request.url))
+            let key = ConnectionKey(request.url, proxy: request.proxy(of: client))
             var bytes: [UInt8] = []
             bytes.reserveCapacity(256)
             try bytes.appendHead(
@@ -75,6 +75,7 @@ final class Exchange: @unchecked Sendable {
         while true {
             let connection = try reusable(first, isUpgrade: isUpgrade) ?? openConnection()
             self.connection = connection
+            if let own = request.readTimeout { limitWaits(of: connection.socket, to: own) }
             do {
                 try send(bytes, on: connection)
                 phase = .readHead
@@ -135,7 +136,7 @@ final class Exchange: @unchecked Sendable {
         client.pool.makeRoom()
         connection = nil
         guard let key = endpoint?.key else { throw HTTPRequestFault.clientIsClosed }
-        let limit = nearest(client.configuration.connectTimeout)
+        let limit = nearest(request.connectTimeout(of: client))
         let connector = Connector(key: key, client: client, deadline: limit)
         let stream = try connector.open { step in
             switch step {
@@ -147,10 +148,14 @@ final class Exchange: @unchecked Sendable {
             }
             if let event = step.event { notify(event) }
         }
-        // Each wait of the exchange is bounded by these; the stream counts them from any progress.
-        stream.readTimeout = client.configuration.readTimeout
-        stream.writeTimeout = client.configuration.readTimeout
+        limitWaits(of: stream, to: client.configuration.readTimeout)
         return ClientConnection(stream)
+    }
+
+    /// Each wait of an exchange is bounded by this; the stream counts it from any progress.
+    private func limitWaits(of stream: any ByteStream, to timeout: Duration?) {
+        stream.readTimeout = timeout
+        stream.writeTimeout = timeout
     }
 
     private func send(_ bytes: [UInt8], on connection: ClientConnection) throws {
@@ -339,7 +344,11 @@ final class Exchange: @unchecked Sendable {
         // Bytes behind the answer are none that this client asked for: whose they are cannot be known.
         let isKept = keepsAlive && connection.input.isEmpty
         connection.input.rest()
-        if !isKept { connection.close() }
+        if !isKept {
+            connection.close()
+        } else if request.readTimeout != nil {
+            limitWaits(of: connection.socket, to: client.configuration.readTimeout)
+        }
         giveUpPlace(keeping: isKept ? connection : nil)
         notify(.ended)
     }
@@ -355,8 +364,7 @@ final class Exchange: @unchecked Sendable {
         defer { connection = nil }
         giveUpPlace(keeping: nil)
         notify(.ended)
-        connection?.socket.readTimeout = nil
-        connection?.socket.writeTimeout = nil
+        if let connection { limitWaits(of: connection.socket, to: nil) }
         return connection
     }
 
@@ -386,8 +394,8 @@ final class Exchange: @unchecked Sendable {
         switch phase {
         case .queue: return HTTPTimeoutError(limit: .queue, duration: client.configuration.queueTimeout)
         case .resolve, .connect, .proxy, .tls:
-            return HTTPTimeoutError(limit: .connect, duration: client.configuration.connectTimeout)
-        default: return HTTPTimeoutError(limit: .read, duration: client.configuration.readTimeout)
+            return HTTPTimeoutError(limit: .connect, duration: request.connectTimeout(of: client))
+        default: return HTTPTimeoutError(limit: .read, duration: request.readTimeout(of: client))
         }
     }
 

@@ -73,7 +73,7 @@ struct RequestJourney: ~Copyable {
             additions.authorization =
                 authorization ?? client.digests.authorization(for: request, authentication)
         }
-        additions.proxyAuthorization = client.configuration.proxies.proxy(for: request.url)?.authorization
+        additions.proxyAuthorization = request.proxy(of: client)?.authorization
         return additions
     }
 
@@ -94,9 +94,8 @@ struct RequestJourney: ~Copyable {
             let location = head.headerFields[.location]
         else { return nil }
         do {
-            guard history.count < client.configuration.redirectLimit else {
-                throw HTTPRequestFault.tooManyRedirects(limit: client.configuration.redirectLimit)
-            }
+            let limit = request.redirectLimit(of: client)
+            guard history.count < limit else { throw HTTPRequestFault.tooManyRedirects(limit: limit) }
             let next = try redirected(request, to: location, head.status)
             exchange.notify(.redirected(to: next.url))
             exchange.release()
