@@ -52,7 +52,7 @@ typedef struct {
   void (*body)(const void *argument);
   const void *argument;
   int times;
-  volatile bool ends;
+  atomic_bool ends;
   pthread_t thread;
 } helper;
 
