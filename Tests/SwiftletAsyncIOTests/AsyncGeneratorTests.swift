@@ -163,11 +163,44 @@ import Testing
                 }
             }
             let task = Task(executorPreference: loop.taskExecutor) { try await generator.next() }
-            while generator.state != .running { await Task.yield() }
-            try await sleep(.milliseconds(1))
+            _ = try await begun.wait()
+            #expect(generator.state == .running)
             task.cancel()
             await #expect(throws: CancellationError.self) { try await task.value }
             #expect(cancelled.count == 1 && generator.state == .closed)
+        }
+    }
+
+    /// asyncio's `shutdown_asyncgens`, before the end.
+    @Test func theyAreClosedWhenAsked() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            let cleaned = SharedJournal<Int>()
+            let failures = collectFailures(loop)
+            @Sendable func make(_ number: Int) -> AsyncGenerator<Int> {
+                AsyncGenerator<Int>("closedWhenAsked") { yield in
+                    defer { cleaned.note(number) }
+                    do { try await yield(number) } catch {
+                        try await sleep(.milliseconds(1))  // cleaning up may wait
+                        if number == 2 { throw Failure(number) }
+                    }
+                }
+            }
+            let begun = (0..<3).map { make($0) }
+            let fresh = make(3)
+            let ended = AsyncGenerator<Int> { _ in }
+            for generator in begun { _ = try await generator.next() }
+            _ = try await ended.next()
+            await loop.closeAsyncGenerators()
+            #expect(Set(cleaned.entries) == [0, 1, 2])
+            #expect(begun.allSatisfy { $0.state == .closed })
+            #expect(failures.entries.map { $0.error as? Failure } == [Failure(2)])
+            // One that has not begun has nothing to clean up, and still can be used.
+            #expect(fresh.state == .created)
+            #expect(try await fresh.next() == 3)
+            await loop.closeAsyncGenerators()
+            #expect(fresh.state == .closed && cleaned.entries.count == 4)
+            await loop.closeAsyncGenerators()
+            #expect(failures.entries.count == 1)
         }
     }
 

@@ -79,6 +79,27 @@ private let userSignals = Tally()
         }
     }
 
+    /// E28: the loop is closed with what ran on it, and the next run has another.
+    @Test func theLoopIsGoneAfterARun() async throws {
+        ReportLog.begin()
+        try await onFreshThread { () throws -> Void in
+            var earlier: EventLoop?
+            for _ in 0..<2 {
+                let kept = SharedJournal<EventLoop>()
+                try AsyncIO.run(takesOver: false) { () async throws -> Void in
+                    let loop = try EventLoop.running
+                    kept.note(loop)
+                    #expect(try await loop.runInExecutor { 1 }.value == 1)
+                    #expect(throws: LoopError.alreadyRunning) { try AsyncIO.run { 1 } }
+                }
+                #expect(EventLoop.currentIfAny == nil)
+                #expect(kept.entries[0] !== earlier)
+                #expect(throws: LoopError.closed) { try kept.entries[0].callSoonThreadSafe {} }
+                earlier = kept.entries[0]
+            }
+        }
+    }
+
     @Test func aRunnerKeepsItsLoop() async throws {
         try await onFreshThread { () throws -> Void in
             let runner = try AsyncIO.Runner(debug: true)

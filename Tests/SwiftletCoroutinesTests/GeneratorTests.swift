@@ -14,6 +14,24 @@ func makeEcho() -> Echo {
 }
 
 @Suite struct GeneratorTests {
+    /// C7: with generators somebody has to go round; twenty greenlets do it in `GreenletTests.roundRobinOfTwenty`.
+    @Test func roundRobinOfTwenty() throws {
+        var order: [Int] = []
+        var live = (0..<20).map { number in
+            Generator<Int> { yield in for round in 0..<50 { try yield(number + 100 * round) } }
+        }
+        while !live.isEmpty {
+            var going: [Generator<Int>] = []
+            for generator in live {
+                guard let value = try generator.next() else { continue }
+                order.append(value)
+                going.append(generator)
+            }
+            live = going
+        }
+        #expect(order == (0..<50).flatMap { round in (0..<20).map { $0 + 100 * round } })
+    }
+
     @Test func nothingRunsBeforeTheFirstElement() throws {
         var hasRun = false
         let generator = Generator<Int> { yield in

@@ -223,6 +223,31 @@ import Testing
         }
     }
 
+    /// C4: subroutines end last-in first-out; peers end when they are done, in whatever order.
+    @Test func peersEndInAnotherOrderThanTheyBegan() async throws {
+        try await onFreshThread { () throws -> Void in
+            let journal = Journal<String>()
+            let peers = Box<[String: Greenlet<String>]>([:])
+            func make(_ name: String, _ next: [String]) {
+                peers.value[name] = Greenlet<String>(parent: Greenlet<String>.current) { _ in
+                    journal.note("begin \(name)")
+                    for other in next { _ = try peers.value[other]!.switch(name) }
+                    journal.note("end \(name)")
+                    return name
+                }
+            }
+            make("A", ["B", "C"])
+            make("B", ["C", "A"])
+            make("C", ["A", "B"])
+            // A -> B -> C -> A -> C -> B -> A ends; then C, then B, as the main one says.
+            #expect(try peers.value["A"]!.switch("") == "A")
+            #expect(try peers.value["C"]!.switch("") == "C")
+            #expect(try peers.value["B"]!.switch("") == "B")
+            #expect(journal.entries == ["begin A", "begin B", "begin C", "end A", "end C", "end B"])
+            peers.value = [:]
+        }
+    }
+
     @Test func roundRobinOfTwenty() async throws {
         try await onFreshThread { () throws -> Void in
             var order: [Int] = []

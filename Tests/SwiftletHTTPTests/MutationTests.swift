@@ -4,6 +4,8 @@ import SwiftletHTTP
 import Testing
 
 /// Whatever comes in, a parser answers or throws; it never traps, and never disagrees with itself.
+///
+/// Between two messages others get their turn: Swift's pool has few threads, and other tests need them.
 @Suite("Mutations")
 struct MutationTests {
     private static let samples = [
@@ -87,9 +89,10 @@ struct MutationTests {
     }
 
     @Test("Mutated messages", arguments: [UInt64](1...20))
-    func mutations(_ seed: UInt64) {
+    func mutations(_ seed: UInt64) async {
         var random = SeededGenerator(state: seed)
         for _ in 0..<400 {
+            await Task.yield()
             var bytes = Self.samples.randomElement(using: &random)!
             mutate(&bytes, using: &random)
             check(bytes, using: &random)
@@ -97,9 +100,10 @@ struct MutationTests {
     }
 
     @Test("Noise", arguments: [UInt64](1...4))
-    func noise(_ seed: UInt64) {
+    func noise(_ seed: UInt64) async {
         var random = SeededGenerator(state: seed)
         for _ in 0..<200 {
+            await Task.yield()
             let count = Int.random(in: 0...200, using: &random)
             check((0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }, using: &random)
         }
@@ -107,7 +111,7 @@ struct MutationTests {
 
     /// `make fuzz`: new seeds for as long as asked, named when one fails.
     @Test("Mutations for a while", .enabled(if: MutationTests.fuzzSeconds != nil))
-    func mutationsForAWhile() {
+    func mutationsForAWhile() async {
         let clock = ContinuousClock()
         let end = clock.now + .seconds(Self.fuzzSeconds!)
         var seed = UInt64.random(in: .min ... .max)
@@ -116,8 +120,8 @@ struct MutationTests {
             seed &+= 1
             rounds += 1
             print("seed \(seed)", terminator: "\r")
-            mutations(seed)
-            noise(seed)
+            await mutations(seed)
+            await noise(seed)
         }
         print("\(rounds) seeds of 600 messages each, up to \(seed)")
     }

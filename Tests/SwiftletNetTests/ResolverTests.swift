@@ -134,6 +134,24 @@ private final class NameServer: Sendable {
         try #require(SocketAddress(numericHost: text, port: port))
     }
 
+    /// asyncio's getnameinfo.
+    @Test func addressesHaveNames() async throws {
+        try await onLoop {
+            let address = try #require(SocketAddress(numericHost: "127.0.0.1", port: 80))
+            let numbers = try Resolver.names(of: address, isNumeric: true)
+            #expect(numbers.host == "127.0.0.1" && numbers.service == "80")
+            let names = try Resolver.names(of: address, until: .after(.seconds(60)))
+            #expect(names.host == "localhost" && !names.service.isEmpty)
+            let six = try #require(SocketAddress(numericHost: "::1", port: 9))
+            #expect(try Resolver.names(of: six, isNumeric: true).host == "::1")
+        }
+        try await onTaskLoop { (_) async throws -> Void in
+            let address = try #require(SocketAddress(numericHost: "127.0.0.1", port: 80))
+            let host = try await Resolver.names(of: address).host
+            #expect(host == "localhost")
+        }
+    }
+
     @Test func ordersFamiliesInTurn() throws {
         let order = try ConnectRace.order(["::1", "::2", "::3", "1.1.1.1", "2.2.2.2"].map { try address($0) })
         #expect(order.map(\.host) == ["::1", "1.1.1.1", "::2", "2.2.2.2", "::3"])

@@ -246,11 +246,146 @@ private final class Echo: Recorder {
         }
     }
 
+    // MARK: Servers
+
+    @Test func aConnectionMayComeFromAChosenAddress() async throws {
+        try await onLoop {
+            let loop = try EventLoop.current
+            let server = try loop.createServer { Echo() }
+            let (transport, client) = try loop.createConnection(
+                to: "127.0.0.1", port: server.port, from: "127.0.0.2"
+            ) { Recorder() }
+            #expect((transport.stream as? TCPConnection)?.localAddress?.host == "127.0.0.2")
+            transport.write("x")
+            while client.received.isEmpty { try yield() }
+            transport.close()
+            _ = try client.lost.wait()
+            let error = try failure(SocketError.self) {
+                try loop.createConnection(to: "127.0.0.1", port: server.port, from: "192.0.2.1") { Recorder() }
+            }
+            #expect(error.reason == .system(errno: EADDRNOTAVAIL))
+            try server.stop()
+        }
+    }
+
+    @Test func theErrorsOfAllAddressesAreTold() async throws {
+        try await onLoop {
+            let port = try TCPListener().port  // whose listener has gone
+            let addresses = try ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map {
+                try #require(SocketAddress(numericHost: $0, port: port))
+            }
+            let failures = try failure(ConnectFailures.self) {
+                try TCPConnection.connect(to: addresses, of: "everywhere", throwsAllErrors: true)
+            }
+            let errors = failures.errors.compactMap { $0 as? SocketError }
+            #expect(errors.map(\.reason) == Array(repeating: .system(errno: ECONNREFUSED), count: 3))
+            for (address, error) in zip(addresses, errors) { #expect(error.peer.contains(address.host)) }
+            #expect(failures.description.hasPrefix("none of 3 addresses can be connected to:\n- connect to everywhere"))
+            let one = try failure(ConnectFailures.self) {
+                try EventLoop.current.createConnection(to: "127.0.0.1", port: port, throwsAllErrors: true) {
+                    Recorder()
+                }
+            }
+            #expect(one.errors.count == 1)
+            #expect(throws: SocketError.self) { try TCPConnection.connect(to: addresses) }
+        }
+    }
+
+    @Test func serversShareAPortAndHaveABacklog() async throws {
+        try await onLoop {
+            let loop = try EventLoop.current
+            let first = try loop.createServer(reusePort: true) { Echo() }
+            let second = try loop.createServer(port: first.port, reusePort: true) { Echo() }
+            let busy = try failure(SocketError.self) { try loop.createServer(port: first.port) { Echo() } }
+            #expect(busy.reason == .system(errno: EADDRINUSE))
+            // Enough of them that the kernel has given both some.
+            var transports: [StreamTransport] = []
+            while first.connectionCount == 0 || second.connectionCount == 0 {
+                let (transport, client) = try loop.createConnection(to: "127.0.0.1", port: first.port) { Recorder() }
+                transport.write("x")
+                while client.received.isEmpty { try yield() }
+                transports.append(transport)
+                try #require(transports.count < 200)
+            }
+            for transport in transports { transport.close() }
+            try first.stop()
+            try second.stop()
+
+            // Two wait in the kernel's queue for a place; for a third one there is no room there.
+            let narrow = try loop.createServer(limit: 1, backlog: 1) { Echo() }
+            let (held, owner) = try loop.createConnection(to: "127.0.0.1", port: narrow.port) { Recorder() }
+            held.write("x")
+            while owner.received.isEmpty { try yield() }
+            let queued = try (0..<2).map { _ in try TCPConnection.connect(to: "127.0.0.1", port: narrow.port) }
+            let refused = try failure(SocketError.self) {
+                try TCPConnection.connect(to: "127.0.0.1", port: narrow.port, timeout: .milliseconds(50))
+            }
+            #expect(refused.reason == .timedOut && narrow.connectionCount == 1)
+            held.close()
+            try queued[0].write("y")
+            #expect(try queued[0].readExactly(1) == Array("y".utf8))
+            for connection in queued { connection.close() }
+            try narrow.stop()
+        }
+    }
+
+    @Test func allConnectionsOfAServerAreClosedOrAborted() async throws {
+        try await onLoop {
+            let loop = try EventLoop.current
+            var owners: [Recorder] = []
+            let server = try loop.createServer {
+                owners.append(Recorder())
+                return owners.last!
+            }
+            let clients = try (0..<3).map { _ in try TCPConnection.connect(to: "127.0.0.1", port: server.port) }
+            while owners.count(where: { $0.transport != nil }) < 3 { try yield() }
+            #expect(server.connectionCount == 3)
+            for owner in owners { owner.transport?.write("goodbye") }
+            server.closeConnections()
+            for client in clients { #expect(try client.readToEnd() == Array("goodbye".utf8)) }
+            for owner in owners { _ = try owner.lost.wait() }
+            while server.connectionCount > 0 { try yield() }
+
+            // It goes on; aborted, what waits is dropped.
+            let slow = try TCPConnection.connect(to: "127.0.0.1", port: server.port)
+            while owners.count < 4 || owners[3].transport == nil { try yield() }
+            let size = 64 << 20
+            owners[3].transport?.write([UInt8](repeating: 0, count: size))
+            _ = try slow.readExactly(1)
+            server.abortConnections()
+            _ = try owners[3].lost.wait()
+            #expect(((try? slow.readToEnd(limit: size))?.count ?? 0) < size - 1)
+            slow.close()
+            try server.stop()
+            #expect(server.connectionCount == 0)
+        }
+    }
+
+    @Test func atAUnixSocket() async throws {
+        try await onLoop {
+            let loop = try EventLoop.current
+            let path = "/tmp/swiftlet-transport-\(getpid())"
+            let server = try loop.createUnixServer(at: path, permissions: 0o600) { Echo() }
+            var file = stat()
+            #expect(stat(path, &file) == 0 && file.st_mode & 0o777 == 0o600 && server.port == 0)
+            let stream = try UnixConnection.connect(to: path)
+            let (transport, client) = try loop.createConnection(over: stream) { Recorder() }
+            transport.write("local")
+            transport.finishWriting()
+            _ = try client.lost.wait()
+            #expect(client.received == Array("local".utf8))
+            try server.stop()
+            #expect(stat(path, &file) != 0)
+            #expect(throws: SocketError.self) { try UnixConnection.connect(to: path) }
+        }
+    }
+
     // MARK: Datagrams
 
     private final class DatagramRecorder: DatagramProtocol {
         var texts: [String] = []
         var errors: [SocketError] = []
+        var log: [String] = []
         var transport: DatagramTransport?
         var echoes = false
         let changed = Event()
@@ -269,7 +404,49 @@ private final class Echo: Recorder {
             changed.set()
         }
 
+        func pauseWriting() { log.append("pause") }
+        func resumeWriting() { log.append("resume") }
+
         func connectionLost(_ error: (any Error)?) { lost.resume(returning: ()) }
+    }
+
+    @Test func datagramsPauseTheirProtocolAtTheLimits() async throws {
+        try await onLoop {
+            let loop = try EventLoop.current
+            let (server, serving) = try loop.createDatagramEndpoint(over: UDPSocket()) { DatagramRecorder() }
+            let (client, owner) = try loop.createDatagramEndpoint(
+                over: UDPSocket.connect(to: "127.0.0.1", port: server.socket.port)
+            ) { DatagramRecorder() }
+            #expect(client.writeBufferLimits == WriteBufferLimits())
+            client.writeBufferLimits = WriteBufferLimits(high: 100, low: 40)
+            // Nothing is sent before this fiber waits: so it counts up to the limit exactly.
+            for _ in 0..<5 { client.send([UInt8](repeating: 65, count: 20)) }
+            #expect(client.writeBufferSize == 100 && owner.log.isEmpty)
+            client.send("x")
+            #expect(client.writeBufferSize == 101 && owner.log == ["pause"])
+            client.send("y")
+            #expect(owner.log == ["pause"])  // once
+            while client.writeBufferSize > 0 { try yield() }
+            #expect(owner.log == ["pause", "resume"])
+            while serving.texts.count < 7 { try yield() }
+            #expect(serving.texts.suffix(2) == ["x", "y"])
+            // Closing sends what waits, aborting drops it.
+            client.send("last")
+            client.close()
+            _ = try owner.lost.wait()
+            while serving.texts.last != "last" { try yield() }
+            let (other, hasty) = try loop.createDatagramEndpoint(
+                over: UDPSocket.connect(to: "127.0.0.1", port: server.socket.port)
+            ) { DatagramRecorder() }
+            other.send("never")
+            other.abort()
+            #expect(other.writeBufferSize == 0)
+            _ = try hasty.lost.wait()
+            for _ in 0..<20 { try yield() }
+            #expect(serving.texts.last == "last")
+            server.close()
+            _ = try serving.lost.wait()
+        }
     }
 
     @Test func datagramsGoBothWays() async throws {

@@ -20,7 +20,8 @@ struct ExampleTests {
         guard outcome.lines.count == expected.count, let first = outcome.lines.first else { return }
         for (line, expected) in zip(outcome.lines, expected) {
             let seconds = line.seconds - first.seconds
-            let bounds = expected.seconds - tolerance...expected.seconds + tolerance
+            let slack = tolerance + line.delay
+            let bounds = expected.seconds - slack...expected.seconds + slack
             #expect(bounds.contains(seconds), "\(line.text) came after \(seconds) s, not \(expected.seconds)")
         }
     }
@@ -52,7 +53,7 @@ struct ExampleTests {
     func `A generator does not run while its caller blocks`() async throws {
         let outcome = try await run("e03", environment: ["E03_DELAY": "0.5"])
         let total = try #require(outcome.texts.last.flatMap { Double($0) })
-        #expect(total >= 1.5 && total < 1.5 + tolerance)
+        #expect(total >= 1.5 && total < 1.5 + tolerance + outcome.delay)
         compare(
             outcome,
             [
@@ -102,7 +103,7 @@ struct ExampleTests {
         let together = (0..<10).map { (seconds: 5.5, text: "Task \($0) done") }
         let outcome = try await run("e08")
         compare(outcome, [(0, "Synchronous:")] + serial + [(5, "Asynchronous:")] + together)
-        #expect(outcome.seconds < 5.6 + tolerance)
+        #expect(outcome.seconds < 5.6 + tolerance + outcome.delay)
     }
 
     // Of the originals' lines, addresses are masked, and places and values are in Swift's spelling.
@@ -192,9 +193,9 @@ struct ExampleTests {
             #expect(outcome.texts.count { $0 == "Get response from \(url) Result: Hello!" } == 5)
         }
         // One after the other if either side does one at a time; else together.
-        #expect((5 * delay...5 * delay + 5 * tolerance).contains(try cost(blocking)))
+        #expect((5 * delay...5 * delay + 5 * tolerance + blocking.delay + server.delay).contains(try cost(blocking)))
         let wanted = places.isEmpty ? delay : 5 * delay
-        #expect((wanted...wanted + 5 * tolerance).contains(try cost(waiting)))
+        #expect((wanted...wanted + 5 * tolerance + waiting.delay + server.delay).contains(try cost(waiting)))
         #expect(waiting.texts.prefix(5).allSatisfy { $0 == "Waiting for \(url)" })
         server.signal(SIGINT)
         let end = try await onThread { try server.finish() }
@@ -217,7 +218,7 @@ struct ExampleTests {
         }
         #expect(outcome.exitCode == 0 && outcome.errors == "")
         #expect(outcome.texts.count { $0 == "Get response from \(url) Result: Hello!" } == count)
-        let limit = delay + tolerance + Double(count) * perRequest
+        let limit = delay + tolerance + Double(count) * perRequest + outcome.delay + server.delay
         #expect((delay...limit).contains(try cost(outcome)))
         server.signal(SIGINT)
         #expect(try await onThread { try server.finish() }.exitCode == 0)
@@ -275,7 +276,8 @@ struct ExampleTests {
             masked(outcome) == [
                 "Task: \(pending) cb=[callback() at demo:4]>", "Status: <Response [200]>", finished,
             ])
-        #expect(outcome.errors == "" && outcome.lines[1].seconds - outcome.lines[0].seconds >= 0.5)
+        let seconds = outcome.lines[1].seconds - outcome.lines[0].seconds
+        #expect(outcome.errors == "" && seconds >= 0.5 - outcome.lines[0].delay)
     }
 
     @Test
@@ -294,7 +296,7 @@ struct ExampleTests {
                 + Array(repeating: "Task Result: <Response [200]>", count: 5))
         // The library's client parks where Python's blocks: once the delay instead of five times.
         let seconds = outcome.lines[1].seconds - outcome.lines[0].seconds
-        #expect(outcome.errors == "" && seconds >= 0.5 && seconds < 1)
+        #expect(outcome.errors == "" && seconds >= 0.5 - outcome.lines[0].delay && seconds < 1 + outcome.delay)
     }
 
     private func cost(_ outcome: RunningProgram.Outcome) throws -> Double {
@@ -307,14 +309,14 @@ struct ExampleTests {
         let (outcome, url) = try await runWithServer(name, delay: "0.4s")
         let pair = ["Waiting for \(url)", "Get response from \(url) Result: Hello!"]
         #expect(outcome.texts.dropLast() == Array(repeating: pair, count: 5).flatMap { $0 }[...])
-        #expect((2...2 + 5 * tolerance).contains(try cost(outcome)))
+        #expect((2...2 + 5 * tolerance + outcome.delay).contains(try cost(outcome)))
         #expect(outcome.errors.contains("blocked loop"))
         let (parking, _) = try await runWithServer(name, delay: "0.4s", environment: ["CLIENT": "parking"])
         #expect(parking.texts.prefix(5).allSatisfy { $0.hasPrefix("Waiting for ") } && parking.lines.count == 11)
-        #expect(try cost(parking) < 0.8 && parking.errors == "")
+        #expect(try cost(parking) < 0.8 + parking.delay && parking.errors == "")
         let (patched, _) = try await runWithServer(name, delay: "0.4s", environment: ["PATCH": "all"])
         #expect(patched.texts.prefix(5).allSatisfy { $0.hasPrefix("Waiting for ") } && patched.lines.count == 11)
-        #expect(try cost(patched) < 0.8 && patched.errors == "")
+        #expect(try cost(patched) < 0.8 + patched.delay && patched.errors == "")
     }
 
     @Test
@@ -347,8 +349,8 @@ struct ExampleTests {
         let first = try #require(outcome.lines.first).seconds
         for (line, index) in zip(outcome.lines.dropFirst(10), order) {
             #expect(line.text.wholeMatch(of: /(\d) printed at \d\d:\d\d:\d\d/)?.output.1 == "\(index)")
-            let wanted = Double(waits[index]) * unit
-            #expect((wanted - tolerance...wanted + tolerance).contains(line.seconds - first))
+            let (wanted, slack) = (Double(waits[index]) * unit, tolerance + line.delay)
+            #expect((wanted - slack...wanted + slack).contains(line.seconds - first))
         }
         #expect(outcome.lines.count == 20)
     }
@@ -371,7 +373,7 @@ struct ExampleTests {
             let cost = try #require(outcome.texts.last?.firstMatch(of: /^Cost time: ([\d.]+)$/))
             let seconds = try #require(Double(cost.output.1))
             #expect(seconds >= 3)
-            shortest = min(shortest, seconds)
+            shortest = min(shortest, max(3, seconds - outcome.delay))
         }
         #expect(shortest <= limit)
     }
@@ -398,7 +400,7 @@ struct ExampleTests {
         compare(outcome, pairs + [(2.5, outcome.texts.last ?? "")])
         let cost = try #require(outcome.texts.last?.firstMatch(of: /^Cost time: ([\d.]+)$/))
         let seconds = try #require(Double(cost.output.1))
-        #expect(seconds >= 2.5 && seconds < 2.5 + tolerance)
+        #expect(seconds >= 2.5 && seconds < 2.5 + tolerance + outcome.delay + server.delay)
         server.signal(SIGINT)
         let end = try await onThread { try server.finish() }
         #expect(end.exitCode == 0 && end.errors == "")

@@ -20,6 +20,18 @@ struct InspectTests {
         try await onThread { try RunningProgram("swiftlet", words, environment: environment).finish() }
     }
 
+    /// Asks again until it is found: a loop counts as blocked when it has been away for a while.
+    private func finding(
+        _ words: String, by command: String, of program: RunningProgram
+    ) async throws -> (RunningProgram.Outcome, String) {
+        var outcome = try await swiftlet(command, "\(program.identifier)")
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !outcome.texts.contains(where: { $0.hasPrefix(words) }), ContinuousClock.now < deadline {
+            outcome = try await swiftlet(command, "\(program.identifier)")
+        }
+        return (outcome, try #require(outcome.texts.first { $0.hasPrefix(words) }))
+    }
+
     @Test
     func `A list of processes, and of the coroutines of one`() async throws {
         let program = try start("parked")
@@ -71,9 +83,7 @@ struct InspectTests {
     @Test
     func `An endless computation`() async throws {
         let program = try start("compute")
-        try await Task.sleep(for: .milliseconds(600))
-        let outcome = try await swiftlet("dump", "\(program.identifier)")
-        let finding = try #require(outcome.texts.first { $0.hasPrefix("! blocked loop:") })
+        let (outcome, finding) = try await finding("! blocked loop:", by: "dump", of: program)
         #expect(finding.contains("it runs culprit, which computes without a wait") && finding.contains("toThread { }"))
         let place = try #require(outcome.texts.firstIndex(of: finding))
         #expect(outcome.texts[place...].prefix(6).contains { $0.contains("findPerfectNumbers") })
@@ -83,9 +93,7 @@ struct InspectTests {
     @Test
     func `A blocking call that is not covered`() async throws {
         let program = try start("blocking")
-        try await Task.sleep(for: .milliseconds(600))
-        let outcome = try await swiftlet("ps", "\(program.identifier)")
-        let finding = try #require(outcome.texts.first { $0.hasPrefix("! blocked loop:") })
+        let (outcome, finding) = try await finding("! blocked loop:", by: "ps", of: program)
         #expect(finding.contains("which is blocked in the system call clock_nanosleep"))
         let place = try #require(outcome.texts.firstIndex(of: finding))
         let frames = outcome.texts[place...].prefix(6)

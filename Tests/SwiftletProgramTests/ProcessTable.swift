@@ -16,7 +16,7 @@ func isRunning(_ identifier: pid_t) -> Bool {
 
 /// Waits for a condition of other processes, which send no event, under a deadline.
 func until(
-    _ limit: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
+    _ limit: Duration = .seconds(60), sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
     while !condition() {

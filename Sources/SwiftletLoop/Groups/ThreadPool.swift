@@ -3,7 +3,7 @@ import SwiftletCoroutines
 /// So many threads at most for work that blocks and cannot park. gevent's `ThreadPool`. The free function `toThread` uses
 /// one that all share.
 ///
-/// Threads start as they are needed, and end when they have had nothing to do for ten seconds or the pool is gone. Further
+/// Threads start as they are needed, and end when they have had nothing to do for a while or the pool is gone. Further
 /// work queues in order. A place is free again when its job has ended, whoever waited for it.
 ///
 /// Thread rules: everything may be done from any thread.
@@ -12,10 +12,12 @@ public final class ThreadPool: Sendable {
     public let size: Int
     private let pool: OffloadPool
 
-    /// - Parameter size: at least 1.
-    public init(size: Int) {
+    /// - Parameters:
+    ///   - size: at least 1.
+    ///   - idleLimit: how long a thread waits for work before it ends. gevent's `idle_task_timeout`.
+    public init(size: Int, idleLimit: Duration = .seconds(10)) {
         self.size = max(1, size)
-        pool = OffloadPool(capacity: max(1, size))
+        pool = OffloadPool(capacity: max(1, size), idleLimit: max(.zero, idleLimit))
     }
 
     /// The one that `toThread` uses. Never gone, so its threads are not told to end.

@@ -5,8 +5,8 @@ import Synchronization
 
 /// Threads for work that cannot be made to park: `getaddrinfo`, disk files, C code that computes.
 ///
-/// Bounded: at most `capacity` threads; further work queues in order. An idle thread ends after ten seconds, or once the pool
-/// is closed. Each thread holds a reference to the pool.
+/// Bounded: at most `capacity` threads; further work queues in order. An idle thread ends after a while, or once the pool is
+/// closed. Each thread holds a reference to the pool.
 @safe
 package final class OffloadPool: @unchecked Sendable {
     package static let shared = OffloadPool(capacity: min(32, sysconf(Int32(_SC_NPROCESSORS_ONLN)) + 4))
@@ -20,12 +20,14 @@ package final class OffloadPool: @unchecked Sendable {
     }
 
     let capacity: Int
+    private let idleLimit: Duration
     private var state = State()  // under the mutex
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-    init(capacity: Int) {
+    init(capacity: Int, idleLimit: Duration = .seconds(10)) {
         self.capacity = capacity
+        self.idleLimit = idleLimit
         unsafe pthread_mutex_init(mutex, nil)
         unsafe pthread_cond_init(condition, nil)
     }
@@ -117,7 +119,9 @@ package final class OffloadPool: @unchecked Sendable {
             }
             var limit = timespec()
             unsafe clock_gettime(CLOCK_REALTIME, &limit)
-            limit.tv_sec += 10
+            let end = limit.tv_nsec + Int(idleLimit.components.attoseconds / 1_000_000_000)
+            limit.tv_sec += Int(idleLimit.components.seconds) + end / 1_000_000_000
+            limit.tv_nsec = end % 1_000_000_000
             state.idle += 1
             ServiceThreads.enter()
             let status = unsafe pthread_cond_timedwait(condition, mutex, &limit)

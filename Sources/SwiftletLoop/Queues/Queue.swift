@@ -29,6 +29,15 @@ public class Queue<Element>: @unchecked Sendable {
         exchange = Exchange(.queue, order, capacity: capacity.map { Swift.max($0, 1) } ?? .max)
     }
 
+    /// Holds items from the beginning.
+    init(_ store: ItemStore<Element>, capacity: Int) {
+        exchange = Exchange(.queue, .firstIn, capacity: capacity)
+        exchange.shared.withLock {
+            $0.store = store
+            $0.given = store.count
+        }
+    }
+
     // MARK: Putting
 
     /// Puts an item in, waiting for room.
@@ -170,6 +179,20 @@ public class Queue<Element>: @unchecked Sendable {
 
 /// gevent's name for a queue that can be joined: here each can.
 public typealias JoinableQueue = Queue
+
+/// gevent's name for a queue that cannot be joined: here each can, and costs no more.
+public typealias SimpleQueue = Queue
+
+extension Queue where Element: Sendable {
+    /// Another queue that holds the same items, has the same capacity and gives in the same order. gevent's `copy`.
+    ///
+    /// It is open, nobody waits for it, and its items count as put there: `join` waits for them.
+    /// - Complexity: O(n) in the number of items, when one of the two changes.
+    public final func copy() -> Queue {
+        let (store, capacity) = exchange.shared.withLock { ($0.store, $0.capacity) }
+        return Queue(store, capacity: capacity)
+    }
+}
 
 /// Gives the smallest item first; equal ones in the order in which they were put. asyncio.PriorityQueue.
 ///

@@ -1,8 +1,8 @@
 import SwiftletCoroutines
 import SwiftletLoop
 
-/// What servers on fibers have in common: how they are started, run and stopped. Made as a `StreamServer` or a
-/// `DatagramServer`.
+/// What servers on fibers have in common: how they are started, run and stopped. Made as a `StreamServer`, a `UnixServer`
+/// or a `DatagramServer`.
 ///
 /// States: idle -> serving -> stopped; a server is started once.
 ///

@@ -56,16 +56,6 @@ public final class StreamServer: FiberServer, @unchecked Sendable {
         _ handler: @escaping (TCPConnection) throws -> Void
     ) throws -> ServerCrew.Intake {
         let listener = try TCPListener(host: host, port: port, backlog: backlog, reusePort: reusePort)
-        return ServerCrew.Intake(name: "stream-server-\(listener.port)", port: listener.port) { crew in
-            while true {
-                try crew.waitForPlace()
-                let connection = try listener.accept()
-                try crew.handle {
-                    conclude(connection) { try handler(connection) }
-                }
-            }
-        } whenStopping: {
-            listener.close()
-        }
+        return .accepting(at: listener, name: "stream-server-\(listener.port)", port: listener.port, handler)
     }
 }

@@ -17,9 +17,9 @@ enum ConnectRace {
     /// Runs attempts until one succeeds: the next one when one has failed, or has taken longer than `stagger`. The others are
     /// cancelled, and have ended when this returns.
     ///
-    /// - Throws: the error of the last attempt.
+    /// - Throws: the error of the last attempt; with `throwsAllErrors` that of each.
     static func run<Connection: StreamSocket>(
-        _ addresses: [SocketAddress], staggeredBy stagger: Duration = stagger,
+        _ addresses: [SocketAddress], staggeredBy stagger: Duration = stagger, throwsAllErrors: Bool = false,
         _ connect: @escaping @Sendable (SocketAddress) throws -> Connection
     ) throws -> Connection {
         try onAnyLoop {
@@ -40,6 +40,7 @@ enum ConnectRace {
                     return try attempts.remove(at: place).get().get()
                 }
                 if attempts.count == addresses.count, attempts.allSatisfy(\.isFinished) {
+                    if throwsAllErrors { throw ConnectFailures(errors: attempts.compactMap { $0.value?.failure }) }
                     return try attempts[attempts.count - 1].get().get()
                 }
             }
@@ -61,6 +62,10 @@ enum ConnectRace {
 extension Result {
     fileprivate var isSuccess: Bool {
         if case .success = self { true } else { false }
+    }
+
+    fileprivate var failure: Failure? {
+        if case .failure(let error) = self { error } else { nil }
     }
 }
 

@@ -19,15 +19,20 @@ public final class TCPConnection: StreamSocket, @unchecked Sendable {
     ///   - host: a name, or an address in numbers, without brackets.
     ///   - port: from 1 to 65535.
     ///   - timeout: for looking up the name and connecting together; `nil` waits as long as the kernel does.
+    ///   - localHost: the address of this machine to connect from; `nil` leaves it to the kernel.
+    ///   - throwsAllErrors: when no address accepts, throw `ConnectFailures` with the error of each.
     ///   - resolver: who looks up the name.
-    /// - Throws: `ResolverError`; `SocketError` of the last address that was tried; `CancellationError`.
+    /// - Throws: `ResolverError`; `SocketError` of the last address that was tried; `ConnectFailures`; `CancellationError`.
     public static func connect(
-        to host: String, port: Int, timeout: Duration? = .seconds(30), resolver: Resolver = .shared
+        to host: String, port: Int, timeout: Duration? = .seconds(30), from localHost: String? = nil,
+        throwsAllErrors: Bool = false, resolver: Resolver = .shared
     ) throws -> TCPConnection {
         let deadline = timeout.map { Deadline.after($0) }
         do {
             let addresses = try resolver.addresses(of: host, port: port, until: deadline)
-            return try connect(to: addresses, of: addresses.first?.host == host ? nil : host, until: deadline)
+            return try connect(
+                to: addresses, of: addresses.first?.host == host ? nil : host, from: localHost, until: deadline,
+                throwsAllErrors: throwsAllErrors)
         } catch {
             throw SocketError.translate(error, .connect, "\(host):\(port)")
         }
@@ -36,11 +41,16 @@ public final class TCPConnection: StreamSocket, @unchecked Sendable {
     /// Connects to a host by name or address, from a task.
     ///
     /// Cancellation: ends the attempt; nothing stays open.
-    /// - Throws: `ResolverError`; `SocketError` of the last address that was tried; `CancellationError`.
+    /// - Throws: `ResolverError`; `SocketError` of the last address that was tried; `ConnectFailures`; `CancellationError`.
     public static func connect(
-        to host: String, port: Int, timeout: Duration? = .seconds(30), resolver: Resolver = .shared
+        to host: String, port: Int, timeout: Duration? = .seconds(30), from localHost: String? = nil,
+        throwsAllErrors: Bool = false, resolver: Resolver = .shared
     ) async throws -> TCPConnection {
-        try await parkInTask { try connect(to: host, port: port, timeout: timeout, resolver: resolver) }
+        try await parkInTask {
+            try connect(
+                to: host, port: port, timeout: timeout, from: localHost, throwsAllErrors: throwsAllErrors,
+                resolver: resolver)
+        }
     }
 
     /// Connects to the first of several addresses that accepts.
@@ -55,10 +65,11 @@ public final class TCPConnection: StreamSocket, @unchecked Sendable {
     ///   - localHost: the address of this machine to connect from; `nil` leaves it to the kernel. Addresses of the other
     ///     family are left out then.
     ///   - deadline: when to give up.
-    /// - Throws: `SocketError` of the last address that was tried; `CancellationError`.
+    ///   - throwsAllErrors: when none accepts, throw `ConnectFailures` with the error of each.
+    /// - Throws: `SocketError` of the last address that was tried; `ConnectFailures`; `CancellationError`.
     public static func connect(
         to addresses: [SocketAddress], of host: String? = nil, from localHost: String? = nil,
-        until deadline: Deadline? = nil
+        until deadline: Deadline? = nil, throwsAllErrors: Bool = false
     ) throws -> TCPConnection {
         let local = try localHost.map { localHost in
             if let address = SocketAddress(numericHost: localHost, port: 0) { return address }
@@ -68,8 +79,10 @@ public final class TCPConnection: StreamSocket, @unchecked Sendable {
         guard let first = addresses.first else {
             throw SocketError(.connect, host ?? "no address", .system(errno: EDESTADDRREQ))
         }
-        if addresses.count == 1 { return try open(first, from: local, host: host, until: deadline) }
-        return try ConnectRace.run(ConnectRace.order(addresses)) {
+        if addresses.count == 1, !throwsAllErrors {
+            return try open(first, from: local, host: host, until: deadline)
+        }
+        return try ConnectRace.run(ConnectRace.order(addresses), throwsAllErrors: throwsAllErrors) {
             try open($0, from: local, host: host, until: deadline)
         }
     }

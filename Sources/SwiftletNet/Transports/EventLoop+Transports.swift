@@ -9,13 +9,17 @@ extension EventLoop {
     ///   - host: a name, or an address in numbers, without brackets.
     ///   - port: from 1 to 65535.
     ///   - timeout: for looking up the name and connecting together; `nil` waits as long as the kernel does.
+    ///   - localHost: the address of this machine to connect from; `nil` leaves it to the kernel.
+    ///   - throwsAllErrors: when no address of the host accepts, throw `ConnectFailures` with the error of each.
     ///   - makeProtocol: makes what is called; `connectionMade` comes before this returns.
-    /// - Throws: `LoopError.wrongThread`; `ResolverError`; `SocketError`; `CancellationError`.
+    /// - Throws: `LoopError.wrongThread`; `ResolverError`; `SocketError`; `ConnectFailures`; `CancellationError`.
     public func createConnection<Owner: StreamProtocol>(
-        to host: String, port: Int, timeout: Duration? = .seconds(30), _ makeProtocol: () throws -> Owner
+        to host: String, port: Int, timeout: Duration? = .seconds(30), from localHost: String? = nil,
+        throwsAllErrors: Bool = false, _ makeProtocol: () throws -> Owner
     ) throws -> (transport: StreamTransport, protocol: Owner) {
         try requireOwnThread()
-        let connection = try TCPConnection.connect(to: host, port: port, timeout: timeout)
+        let connection = try TCPConnection.connect(
+            to: host, port: port, timeout: timeout, from: localHost, throwsAllErrors: throwsAllErrors)
         return try createConnection(over: connection, makeProtocol)
     }
 
@@ -23,10 +27,12 @@ extension EventLoop {
     ///
     /// Cancellation: ends the attempt; nothing stays open.
     public nonisolated(nonsending) func createConnection<Owner: StreamProtocol>(
-        to host: String, port: Int, timeout: Duration? = .seconds(30), _ makeProtocol: () throws -> Owner
+        to host: String, port: Int, timeout: Duration? = .seconds(30), from localHost: String? = nil,
+        throwsAllErrors: Bool = false, _ makeProtocol: () throws -> Owner
     ) async throws -> (transport: StreamTransport, protocol: Owner) {
         try requireOwnThread()
-        let connection = try await TCPConnection.connect(to: host, port: port, timeout: timeout)
+        let connection = try await TCPConnection.connect(
+            to: host, port: port, timeout: timeout, from: localHost, throwsAllErrors: throwsAllErrors)
         return try createConnection(over: connection, makeProtocol)
     }
 
@@ -55,19 +61,44 @@ extension EventLoop {
     ///   - host: an address of this machine, or a name of one. `0.0.0.0` is all of IPv4, `::` all there are.
     ///   - port: from 0 to 65535; 0 picks a free one.
     ///   - limit: the most connections at a time; `nil` sets none.
+    ///   - backlog: connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
+    ///   - reusePort: lets other listeners have the same port; the kernel spreads connections over them.
     ///   - makeProtocol: makes what is called for a connection.
     /// - Returns: a server that has begun; `stop` ends it.
     /// - Throws: `LoopError.wrongThread`; `SocketError` that names a busy port; `ResolverError`.
     public func createServer(
-        host: String = "127.0.0.1", port: Int = 0, limit: Int? = nil,
+        host: String = "127.0.0.1", port: Int = 0, limit: Int? = nil, backlog: Int = 4096, reusePort: Bool = false,
         _ makeProtocol: @escaping () throws -> any StreamProtocol
-    ) throws -> StreamServer {
+    ) throws -> TransportServer {
         try requireOwnThread()
-        let server = StreamServer(host: host, port: port, limit: limit) { connection in
-            try StreamTransport.run(try makeProtocol(), over: connection)
+        return try TransportServer { serve in
+            StreamServer(host: host, port: port, limit: limit, backlog: backlog, reusePort: reusePort) { connection in
+                try serve(connection, makeProtocol())
+            }
         }
-        try server.start()
-        return server
+    }
+
+    /// Serves at the path of a Unix socket, with a protocol of its own for each connection. asyncio's `create_unix_server`;
+    /// its `create_unix_connection` is `createConnection(over: UnixConnection.connect(to: path))`.
+    ///
+    /// - Parameters:
+    ///   - path: of at most 107 bytes; with `@` first, a name in the kernel's abstract namespace, which makes no file.
+    ///   - limit: the most connections at a time; `nil` sets none.
+    ///   - backlog: connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
+    ///   - permissions: of the file, less the process's umask.
+    ///   - makeProtocol: makes what is called for a connection.
+    /// - Returns: a server that has begun; `stop` ends it.
+    /// - Throws: `LoopError.wrongThread`; `SocketError`.
+    public func createUnixServer(
+        at path: String, limit: Int? = nil, backlog: Int = 4096, permissions: UInt32? = nil,
+        _ makeProtocol: @escaping () throws -> any StreamProtocol
+    ) throws -> TransportServer {
+        try requireOwnThread()
+        return try TransportServer { serve in
+            UnixServer(path: path, limit: limit, backlog: backlog, permissions: permissions) { connection in
+                try serve(connection, makeProtocol())
+            }
+        }
     }
 
     /// Has a protocol called for the datagrams that come to a socket: one that is bound (`UDPSocket(port:)`) or connected

@@ -3,8 +3,9 @@ import Swiftlet
 import TestSupport
 import Testing
 
-/// What the tutorial's prose claims, where no other test shows it. C2: the examples E19 and E21. C4, C7: `ringOfThree` and
-/// `roundRobinOfTwenty` of the greenlets. C5: `CompileTests`. C6: the examples E1 and E2. C10, C11: E18's matrix.
+/// What the tutorial's prose claims, where no other test shows it. C2: the examples E19 and E21. C4: `ringOfThree` and
+/// `peersEndInAnotherOrderThanTheyBegan` of the greenlets. C5: `CompileTests`. C7: `roundRobinOfTwenty` of the greenlets and
+/// of the generators. C10, C11: E18's matrix.
 @Suite struct ClaimTests {
     @Test func c1AndC8OneThreadRunsThemAll() async throws {
         try await onOwnStack { (loop) throws -> Void in
@@ -30,6 +31,35 @@ import Testing
             try loop.run(until: wait(for: tasks))
             #expect(threads.entries.count == 2 * 45 + 10 + 20)
             #expect(Set(threads.entries) == [Int(swiftlet_thread_id())])
+        }
+    }
+
+    /// E1 against E2: what waits for nothing is no faster for being switched.
+    @Test func c6SwitchingWithoutWaitingMakesNothingFaster() async throws {
+        try await onFreshThread { () throws -> Void in
+            let count = 50_000
+            func work(_ body: () throws -> Int) throws -> UInt64 {
+                var best = UInt64.max
+                for _ in 0..<5 {
+                    let before = threadCPUTime()
+                    #expect(try body() == 2 * count)
+                    best = min(best, threadCPUTime() - before)
+                }
+                return best
+            }
+            let plain = try work {
+                var sum = 0
+                for _ in 0..<count { sum &+= 1 }
+                for _ in 0..<count { sum &+= 1 }
+                return sum
+            }
+            let switched = try work {
+                var sum = 0
+                let other = Generator<Int> { yield in for number in 0..<count { try yield(number) } }
+                while try other.next() != nil { sum &+= 2 }
+                return sum
+            }
+            #expect(switched > plain)
         }
     }
 

@@ -87,6 +87,21 @@ import Testing
         }
     }
 
+    @Test func aDummySemaphoreHoldsNobodyUp() async throws {
+        try await onLoop(parks: false) { () throws -> Void in
+            let none = DummySemaphore()
+            try withCancelScope { scope in
+                scope.cancel()  // as with a permit that is free
+                for _ in 0..<100 { none.acquire(timeout: .zero) }
+            }
+            #expect(none.tryAcquire())
+            none.release()
+            #expect(none.withPermit { none.withPermit { 5 } } == 5)
+            #expect(throws: Failure(1)) { try none.withPermit { throw Failure(1) } }
+        }
+        #expect(await DummySemaphore().withPermit { () async -> Int in 6 } == 6)
+    }
+
     @Test func aGrantGoesPastThoseWhoWereCancelledInTheSameTurn() async throws {
         try await onLoop { () throws -> Void in
             let semaphore = Semaphore(0)

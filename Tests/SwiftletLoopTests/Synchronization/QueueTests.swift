@@ -57,6 +57,43 @@ import Testing
         }
     }
 
+    /// gevent's SimpleQueue, and its `copy`.
+    @Test func aCopyHasTheSameItemsAndGoesItsOwnWay() async throws {
+        try await onLoop { () throws -> Void in
+            let queue = SimpleQueue<Int>(capacity: 3)
+            for n in 1...3 { try queue.put(n) }
+            let putter = spawn { try queue.put(4) }
+            try yield()
+            let copy = queue.copy()
+            #expect(copy.count == 3 && copy.isFull && copy.capacity == 3 && copy.statistics.waitingToPut == 0)
+            #expect(try copy.getNoWait() == 1)
+            try copy.putNoWait(9)
+            #expect(queue.count == 3)
+            #expect(try (0..<4).map { _ in try queue.get() } == [1, 2, 3, 4])
+            try putter.get()
+            queue.shutdown()
+            #expect(!copy.isShutDown)
+            #expect(try (0..<3).map { _ in try copy.get() } == [2, 3, 9])
+            #expect(try copy.join(timeout: .milliseconds(1)) == false)
+            for _ in 0..<4 { try copy.taskDone() }
+            #expect(try copy.join())
+            #expect(throws: QueueError.taskDoneTooOften) { try copy.taskDone() }
+            // The order goes along.
+            let byRank = PriorityQueue<Int>()
+            let last = LifoQueue<Int>()
+            for n in [2, 3, 1] {
+                try byRank.put(n)
+                try last.put(n)
+            }
+            let (ranked, reversed) = (byRank.copy(), last.copy())
+            try ranked.put(0)
+            try reversed.put(0)
+            #expect(try (0..<4).map { _ in try ranked.get() } == [0, 1, 2, 3])
+            #expect(try (0..<4).map { _ in try reversed.get() } == [0, 1, 3, 2])
+            #expect(byRank.count == 3 && last.count == 3 && ranked.capacity == nil)
+        }
+    }
+
     @Test func peekersPassItOn() async throws {
         try await onLoop { () throws -> Void in
             let queue = Queue<Int>()

@@ -72,7 +72,7 @@ struct FetchOutputTests {
         try await until { server.total >= 16 }
         program.signal(SIGINT)
         let start = ContinuousClock.now
-        try await until(.seconds(20)) { !isRunning(program.identifier) }
+        try await until { !isRunning(program.identifier) }
         // It gives the reader a while.
         #expect(ContinuousClock.now - start >= .seconds(2))
         let outcome = try await onThread { try program.finish() }
