@@ -217,7 +217,9 @@ public final class EventLoop: Hashable, @unchecked Sendable {
 
     private func end() {
         unsafe attachment?.loopEnds()
-        cancelAllFibers()
+        let fibers = liveFibers()
+        cancel(fibers)
+        if !fibers.isEmpty { runLateMessages() }  // what their ends have set off: links
         // Whoever posted was told that it would run, and may wait for it; who is refused finds every fiber ended.
         while unsafe !swiftlet_inbox_refuse_if_empty(inbox) { runLateMessages() }
         hasClosed.store(true, ordering: .relaxed)
