@@ -20,6 +20,9 @@ package final class TaskLocalValues: @unchecked Sendable {
         if list == 0 { return nil }
     }
 
+    /// The caller may have some: it is in a task, or its stack has some bound. Costs two comparisons.
+    package static var mayBeBound: Bool { unsafe swiftlet_may_have_task_locals(currentThread()) }
+
     /// Those of the caller, or `nil` if there are none.
     ///
     /// - Parameter own: those that the caller itself began with, which are shared if no others have been bound since.

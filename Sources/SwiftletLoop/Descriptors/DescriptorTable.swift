@@ -92,6 +92,7 @@ final class DescriptorTable {
     }
 
     private func grow(toHold index: Int) {
+        precondition(capacity > 0, "a closed loop was asked for a descriptor")
         var bigger = capacity
         while bigger <= index { bigger *= 2 }
         let moved = UnsafeMutablePointer<Entry>.allocate(capacity: bigger)

@@ -14,10 +14,10 @@ public final class ThreadPool: Sendable {
 
     /// - Parameters:
     ///   - size: at least 1.
-    ///   - idleLimit: how long a thread waits for work before it ends. gevent's `idle_task_timeout`.
+    ///   - idleLimit: how long a thread waits for work before it ends; at most a year. gevent's `idle_task_timeout`.
     public init(size: Int, idleLimit: Duration = .seconds(10)) {
         self.size = max(1, size)
-        pool = OffloadPool(capacity: max(1, size), idleLimit: max(.zero, idleLimit))
+        pool = OffloadPool(capacity: max(1, size), idleLimit: min(max(.zero, idleLimit), .seconds(365 * 86_400)))
     }
 
     /// The one that `toThread` uses. Never gone, so its threads are not told to end.

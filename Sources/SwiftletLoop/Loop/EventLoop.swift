@@ -239,9 +239,13 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// so do other threads' tasks, whose jobs stay for that reason.
     func endRun() {
         unsafe attachment?.loopEnds()
-        cancelAllFibers()
-        runLateMessages()
-        callOffCalls()
+        // What ends may begin something: the second round ends that.
+        for _ in 0..<2 {
+            cancelAllFibers()
+            runLateMessages()
+            callOffCalls()
+            unsafe attachment?.runEnds()
+        }
         reportOpenDescriptors()
         unsafe attachment?.loopCloses()
         unsafe attachment = nil
@@ -251,11 +255,12 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     }
 
     private func callOffCalls() {
-        for item in scheduledItems where item.tag == .callback {
-            // Safe: the entry holds a reference, and stays.
-            let callback = unsafe Unmanaged<Callback>.fromOpaque(item.pointer).takeUnretainedValue()
-            (callback as? ScheduledCall)?.cancel()
+        // Kept meanwhile: to call one off may sweep those that were called off before.
+        let calls = scheduledItems.filter { $0.tag == .callback }.compactMap { item in
+            // Safe: the entry holds a reference, and nothing runs in between.
+            unsafe Unmanaged<Callback>.fromOpaque(item.pointer).takeUnretainedValue() as? ScheduledCall
         }
+        for call in calls { call.cancel() }
         sweepTimers()
     }
 

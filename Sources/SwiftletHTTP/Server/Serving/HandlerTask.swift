@@ -20,7 +20,10 @@ final class HandlerTask: @unchecked Sendable {
     private var rest: UnsafeContinuation<Void, Never>?
     /// Wakes the fiber, if it waits.
     private var handled: Waiter<Void>?
-    private(set) var isOver = false
+    private var isOver = false
+
+    /// It rests, and nobody has cancelled it: another request may have it.
+    var isReusable: Bool { rest != nil && !isOver && task?.isCancelled == false }
 
     init(on loop: EventLoop) { self.loop = loop }
 
@@ -35,7 +38,7 @@ final class HandlerTask: @unchecked Sendable {
         return try result.take()!.get()
     }
 
-    /// Lets the task end.
+    /// Lets the task end: one that still handles a request, with that.
     func end() {
         isOver = true
         if rest != nil { goOn() }

@@ -177,6 +177,12 @@ final class ServerConnection {
     private func asynchronously(_ handler: @escaping HandlerTask.Handler, _ request: HTTPServerRequest) throws
         -> HTTPServerResponse
     {
+        // A task keeps the task-local values with which it was made: where there are some, each request has its own.
+        if TaskLocalValues.mayBeBound {
+            let task = HandlerTask(on: worker.loop)
+            defer { task.end() }
+            return try task.response(of: handler, to: request)
+        }
         let task = worker.takeHandlerTask()
         defer { worker.giveHandlerTask(task) }
         return try task.response(of: handler, to: request)

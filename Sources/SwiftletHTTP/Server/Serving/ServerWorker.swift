@@ -39,6 +39,7 @@ final class ServerWorker: @unchecked Sendable {
 
     /// Accepts until the listener is closed.
     func accept(from listener: any StreamListener) throws {
+        defer { endRestingTasks() }
         while true {
             if let limit = configuration.connectionLimit {
                 while connections.count >= limit, !isStopping { _ = try waitForEnd(until: nil) }
@@ -117,9 +118,13 @@ final class ServerWorker: @unchecked Sendable {
     func takeHandlerTask() -> HandlerTask { restingTasks.popLast() ?? HandlerTask(on: loop) }
 
     func giveHandlerTask(_ task: HandlerTask) {
-        if task.isOver { return }
-        if isStopping || restingTasks.count >= Self.restingTaskLimit { return task.end() }
+        guard task.isReusable, !isStopping, restingTasks.count < Self.restingTaskLimit else { return task.end() }
         restingTasks.append(task)
+    }
+
+    private func endRestingTasks() {
+        for task in restingTasks { task.end() }
+        restingTasks = []
     }
 
     /// Does something later, unless the server has stopped by then.
@@ -144,8 +149,7 @@ final class ServerWorker: @unchecked Sendable {
     /// - Returns: what still ran when the grace was over.
     func stop(until deadline: Deadline) throws -> [String] {
         isStopping = true
-        for task in restingTasks { task.end() }
-        restingTasks = []
+        endRestingTasks()
         for connection in connections.values { connection.stop() }
         ended.take()?.resume(returning: ())
         if try isDrained(until: deadline) { return [] }
