@@ -406,7 +406,7 @@ void tell_pause(answers *answers) {
 typedef struct {
   pthread_mutex_t mutex;
   pthread_cond_t condition;
-  volatile int count;
+  atomic_int count;
 } meeting;
 
 static void announce(const void *argument) {
