@@ -3,7 +3,7 @@ import Swiftlet
 
 /// What the machine and the Swift runtime take for a workload however it is scheduled: the rows marked `(limit)`.
 ///
-/// Each does what no implementation of ours could leave out, and nothing else: no queue, no switch, no bookkeeping.
+/// Each does what this design cannot leave out, and nothing else: no queue, no switch, no bookkeeping.
 enum Limit: String {
     /// Storing and loading the floating-point control words, which the ABI asks of whoever leaves a stack.
     case controlWords = "switch"
