@@ -63,6 +63,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     @exclusivity(unchecked) package var attachment: (any LoopAttachment)?
     /// Keys of calls from other threads that are under way.
     let pendingKeys = Locked<Set<SendableKey>>([])
+    /// Objects of calls that are over, for the next ones. The loop's own thread only.
+    @exclusivity(unchecked) var spareCalls: ContiguousArray<ScheduledCall> = []
     let failureHandler = Locked<SendableHandler<LoopFailure>?>(nil)
     /// Options that reports and scheduling look at. Only the loop's thread sets them.
     public var configuration = Configuration() {
@@ -291,6 +293,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         unsafe core.pointee.held = unsafe swiftlet_ring()
         unsafe swiftlet_timer_heap_destroy(&core.pointee.timers)
         unsafe sleeps.destroy()
+        unsafe spareCalls = []
     }
 
     /// The thread runs its own stack, outside the loop: how long is its own business.

@@ -40,7 +40,10 @@ extension EventLoop {
                 } else {
                     unsafe runIsolatedJob(item.pointer, on: context)
                 }
-            case .callback: unsafe Unmanaged<Callback>.fromOpaque(item.pointer).takeRetainedValue().run()
+            case .callback:
+                let callback = unsafe Unmanaged<Callback>.fromOpaque(item.pointer).takeRetainedValue()
+                callback.run()
+                giveBack(callback)
             case .decision, .timeout, .sleep: break  // never in this queue
             }
         }
@@ -122,7 +125,7 @@ extension EventLoop {
         case .callback:
             let callback = unsafe Unmanaged<Callback>.fromOpaque(timer.item.pointer)
             guard unsafe callback._withUnsafeGuaranteedRef({ $0.isObsolete }) else { return true }
-            unsafe callback.release()
+            unsafe giveBack(callback.takeRetainedValue())
             return false
         case .fiber:
             let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(timer.item.pointer)
