@@ -189,14 +189,14 @@ extension EventLoop {
             unsafe swiftlet_stack_trim(thread, configuration.pooledStacks, 64)
             unsafe swiftlet_ring_trim(&core.pointee.ready)
         }
-        if let simulation = unsafe simulation { chooseNext(simulation) }
+        if let run = unsafe simulation { unsafe chooseNext(run.simulation) }
     }
 
     /// Nothing is ready: sleeps until something may be.
     private func waitForWork() {
         look(mayTrim: true)
         if unsafe swiftlet_ring_count(&core.pointee.ready) > 0 { return }
-        if unsafe simulation != nil { return waitInSimulation() }
+        if let run = unsafe simulation { return waitInSimulation(run) }
         if unsafe lookout.isWorthIt, lookOut() { return }
         var timeout: Int64 = -1
         if unsafe core.pointee.timers.count > 0 {
