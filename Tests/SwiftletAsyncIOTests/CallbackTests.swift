@@ -96,6 +96,25 @@ private enum Context { @TaskLocal static var number = 0 }
         }
     }
 
+    /// The loop uses the objects of calls again: never one that somebody still has a handle of.
+    @Test func aHandleStandsForItsOwnCallOnly() async throws {
+        try await onLoop { (loop) async throws -> Void in
+            let calls = Tally()
+            let over = try loop.callSoon { calls.add() }
+            let calledOff = try loop.callLater(.seconds(60)) { calls.add(100) }
+            calledOff.cancel()
+            for _ in 0..<200 { try loop.callLater(.seconds(60)) {}.cancel() }  // their objects are free after a sweep
+            await turns()
+            #expect(calls.count == 1)
+            for _ in 0..<200 { try loop.callSoon { calls.add() } }
+            over.cancel()
+            calledOff.cancel()
+            await turns()
+            #expect(calls.count == 201)
+            #expect(!over.isCancelled && calledOff.isCancelled)
+        }
+    }
+
     @Test func aBurstFromAnotherThread() async throws {
         try await onLoop { (loop) async throws -> Void in
             let journal = SharedJournal<Int>()
