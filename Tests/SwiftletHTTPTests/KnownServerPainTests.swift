@@ -48,6 +48,7 @@ import Testing
                     #expect(client.statistics.openedConnections == 1)
                     // And one that is idle is closed: before another one that has been so for less long.
                     let later = try TCPConnection.connect(to: "127.0.0.1", port: server.port)
+                    later.timeout = .seconds(30)
                     try later.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                     #expect(String(decoding: try later.readToEnd(), as: UTF8.self).hasSuffix("ok"))
                     later.close()
