@@ -208,7 +208,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "SwiftletAsyncIOTests", dependencies: ["CSwiftlet", "Swiftlet", "SwiftletTesting", "TestSupport"],
+            name: "SwiftletAsyncIOTests",
+            dependencies: ["CSwiftlet", "CTestSupport", "Swiftlet", "SwiftletTesting", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "SwiftletNetTests", dependencies: ["CSwiftlet", "Swiftlet", "TestSupport"], swiftSettings: settings),

@@ -1,4 +1,5 @@
 // What the C part calls of the Swift runtime. Nothing was probed here, so no word of it is swapped.
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -7,6 +8,7 @@ void swift_beginAccess(void *pointer, void *buffer, uintptr_t flags, void *progr
 }
 void swift_endAccess(void *buffer) { (void)buffer; }
 void *swift_task_getCurrent(void) { return NULL; }
+bool swift_task_isCancelled(void *task) { return (void)task, false; }
 const void *swift_task_addCancellationHandler(void *handler, void *context) {
   (void)handler, (void)context;
   return NULL;

@@ -29,3 +29,5 @@ __attribute__((noinline)) void test_touch_stack(unsigned bytes) {
   volatile char memory[bytes];
   memset((char *)memory, 1, bytes);
 }
+
+__attribute__((noinline)) uintptr_t test_stack_depth(void) { return (uintptr_t)__builtin_frame_address(0); }

@@ -1,3 +1,4 @@
+import CTestSupport
 import Glibc
 import Swiftlet
 import TestSupport
@@ -87,10 +88,7 @@ private enum Context { @TaskLocal static var number = 0 }
     @Test func handlersAreCalledAtTheSameDepthForEver() async throws {
         try await onLoop { (loop) async throws -> Void in
             let places = SharedJournal<UInt>()
-            loop.exceptionHandler = { _ in
-                var here = 0
-                withUnsafePointer(to: &here) { places.note(UInt(bitPattern: $0)) }
-            }
+            loop.exceptionHandler = { _ in places.note(test_stack_depth()) }
             for _ in 0..<100 { loop.callExceptionHandler(LoopFailure(.callbackError, "")) }
             #expect(places.entries.count == 100)
             #expect(Set(places.entries.suffix(99)).count == 1)

@@ -108,6 +108,20 @@ let journal = Locked<[String]>([])
         try sleep(.milliseconds(1))
         note("fiber")
     }
+    // More than a sweep of the timers begins with: it comes while they are called off.
+    for _ in 0..<300 { try loop.callLater(.seconds(60)) { note("far callLater") } }
+    // What ends may begin something.
+    spawn(name: "testator") {
+        do {
+            try sleep(.seconds(60))
+        } catch {
+            try loop.callLater(.milliseconds(1)) { note("an heir's callLater") }
+            spawn(name: "heir") {
+                try sleep(.milliseconds(1))
+                note("an heir's fiber")
+            }
+        }
+    }
     _ = try loop.addSignalHandler(SIGUSR1) { note("signal") }
     loop.exceptionHandler = { _ in note("handler") }
     loop.configuration.slowTurnLimit = nil
@@ -118,6 +132,7 @@ let journal = Locked<[String]>([])
     let tasks = loop.allTasks.map { "\($0)" }.filter { !$0.contains("coro=<main()") }
     if !tasks.isEmpty { fail("tasks are left: \(tasks)") }
     if loop.exceptionHandler != nil || loop.configuration.slowTurnLimit == nil { fail("settings are left") }
+    if loop.configuration.pooledStacks != 77 { fail("settings made between two runs are gone") }
     try parkFor(20)
     let entries = journal.withLock { $0 }
     if entries != ["cancelled"] { fail("left over: \(entries)") }
@@ -126,6 +141,7 @@ let journal = Locked<[String]>([])
 
 signal(SIGUSR1, SIG_IGN)
 try EventLoop.run { () throws -> Void in try leaveThings(.current) }
+try EventLoop.current.configuration.pooledStacks = 77  // of no run: it stays
 try EventLoop.run { () throws -> Void in
     try findNothing(.current)
     try leaveThings(.current)

@@ -11,7 +11,7 @@ extension EventLoop {
         file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping () throws -> Void
     ) throws(LoopError) -> Handle {
         try requireOwnThread()
-        let call = ScheduledCall(keepingTaskLocalValues(body), on: self, at: 0, file: file, line: line)
+        let call = makeCall(keepingTaskLocalValues(body), at: 0, file: file, line: line)
         unsafe swiftlet_ring_push(&core.pointee.ready, call.item)
         return Handle(call: call)
     }
@@ -34,8 +34,7 @@ extension EventLoop {
         _ deadline: Deadline, file: StaticString = #fileID, line: UInt32 = #line, _ body: @escaping () throws -> Void
     ) throws(LoopError) -> TimerHandle {
         try requireOwnThread()
-        let call = ScheduledCall(
-            keepingTaskLocalValues(body), on: self, at: max(deadline.nanoseconds, 1), file: file, line: line)
+        let call = makeCall(keepingTaskLocalValues(body), at: max(deadline.nanoseconds, 1), file: file, line: line)
         scheduleTimer(for: call.item, at: call.deadline)
         return TimerHandle(call: call)
     }
@@ -80,9 +79,31 @@ extension EventLoop {
 
     /// For callers that are known to be on the loop's thread.
     package func callInNextTurn(file: StaticString, line: UInt32, _ body: @escaping () throws -> Void) {
-        unsafe swiftlet_ring_push(
-            &core.pointee.ready, ScheduledCall(body, on: self, at: 0, file: file, line: line).item)
+        unsafe swiftlet_ring_push(&core.pointee.ready, makeCall(body, at: 0, file: file, line: line).item)
     }
+
+    @inline(__always)
+    private func makeCall(
+        _ body: @escaping () throws -> Void, at deadline: UInt64, file: StaticString, line: UInt32
+    ) -> ScheduledCall {
+        guard let call = unsafe spareCalls.popLast() else {
+            return ScheduledCall(body, on: self, at: deadline, file: file, line: line)
+        }
+        call.begin(body, at: deadline, file: file, line: line)
+        return call
+    }
+
+    /// The loop is done with a call.
+    @inline(__always)
+    func giveBack(_ callback: consuming Callback) {
+        guard callback.isReusable, isKnownUniquelyReferenced(&callback), unsafe spareCalls.count < Self.spareCallLimit
+        else { return }
+        // Safe: only a scheduled call says that it is reusable.
+        unsafe spareCalls.append(unsafeDowncast(callback, to: ScheduledCall.self))
+    }
+
+    /// More than one sweep of the timers frees at its least.
+    private static var spareCallLimit: Int { 128 }
 
     private func post(_ call: ScheduledCall) throws(LoopError) {
         let item = call.item

@@ -3,18 +3,19 @@ import SwiftletCoroutines
 
 /// A call that a loop has been asked for: what `Handle` and `TimerHandle` stand for.
 ///
-/// States: pending -> running -> done, or pending -> cancelled. The closure is freed at the end of the first.
+/// States: pending -> running -> done, or pending -> cancelled. The closure is freed at the end of the first. An object whose
+/// last reference is the loop's own serves a later call: to make one and to free it costs as much as all the rest.
 /// Only the loop's thread touches it.
 @safe
 class ScheduledCall: Callback, @unchecked Sendable {
     /// Not counted: a loop is kept for ever.
     private final let owner: Unmanaged<EventLoop>
     final var loop: EventLoop { unsafe owner.takeUnretainedValue() }
-    private final let file: UnsafePointer<UInt8>
-    private final let line: UInt32
+    private final var file: UnsafePointer<UInt8>
+    private final var line: UInt32
     @exclusivity(unchecked) private(set) final var isCancelled = false
     /// Nanoseconds of the loop's clock; 0 for a call as soon as possible.
-    final let deadline: UInt64
+    private(set) final var deadline: UInt64
     @exclusivity(unchecked) private final var body: (() throws -> Void)?
 
     init(
@@ -26,6 +27,17 @@ class ScheduledCall: Callback, @unchecked Sendable {
         unsafe self.file = unsafe file.utf8Start
         self.line = line
     }
+
+    /// The same object for another call. Nobody else may hold it.
+    final func begin(_ body: @escaping () throws -> Void, at deadline: UInt64, file: StaticString, line: UInt32) {
+        unsafe self.body = body
+        unsafe isCancelled = false
+        self.deadline = deadline
+        unsafe self.file = unsafe file.utf8Start
+        self.line = line
+    }
+
+    override var isReusable: Bool { true }
 
     override func run() {
         guard let body = unsafe body.take() else { return }
@@ -78,6 +90,8 @@ final class CollapsedCall: ScheduledCall, @unchecked Sendable {
         self.key = key
         super.init(body, on: loop, at: 0, file: file, line: line)
     }
+
+    override var isReusable: Bool { false }
 
     override func run() {
         if unsafe !isCancelled { forgetKey() }

@@ -77,10 +77,17 @@ extension EventLoop {
         let loop = try EventLoop.current
         unsafe loop.isMadeByRun = true
         if takesOver, swiftlet_thread_id() == swiftlet_process_id() { try installAsGlobalExecutor() }
+        let (configuration, exceptionHandler) = (loop.configuration, loop.exceptionHandler)
         let result = Result { try body(loop) }
         loop.reportLeftFibers(loop.liveFibers())
         unsafe loop.attachment?.runEnds()
-        if loop.isDefaultExecutor.load(ordering: .relaxed) { loop.endRun() } else { try loop.close() }
+        if loop.isDefaultExecutor.load(ordering: .relaxed) {
+            loop.endRun()
+            loop.configuration = configuration
+            loop.exceptionHandler = exceptionHandler
+        } else {
+            try loop.close()
+        }
         return try result.get()
     }
 

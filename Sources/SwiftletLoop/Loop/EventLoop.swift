@@ -45,12 +45,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     /// Stacks that wait in `idle()`, and stand in the ready queue meanwhile.
     @exclusivity(unchecked) var idlers = 0
     /// Chooses what runs next, and lets the clock stand; see LoopSimulation.swift.
-    @exclusivity(unchecked) var simulation: (any LoopSimulation)?
-    @exclusivity(unchecked) var simulationBegan: UInt64 = 0
-    /// What the simulated program has given to threads of pools, and they have not finished.
-    let workElsewhere = Atomic<Int>(0)
-    /// Jobs that had run by then.
-    @exclusivity(unchecked) var jobsBeforeSimulation: UInt64 = 0
+    @exclusivity(unchecked) var simulation: SimulatedRun?
     let stopWaiters = Locked<[Waiter<Void>]>([])
     /// Written by its own thread; others ask whether messages to it make sense.
     private let hasClosed = Atomic<Bool>(false)
@@ -63,6 +58,8 @@ public final class EventLoop: Hashable, @unchecked Sendable {
     @exclusivity(unchecked) package var attachment: (any LoopAttachment)?
     /// Keys of calls from other threads that are under way.
     let pendingKeys = Locked<Set<SendableKey>>([])
+    /// Objects of calls that are over, for the next ones. The loop's own thread only.
+    @exclusivity(unchecked) var spareCalls: ContiguousArray<ScheduledCall> = []
     let failureHandler = Locked<SendableHandler<LoopFailure>?>(nil)
     /// Options that reports and scheduling look at. Only the loop's thread sets them.
     public var configuration = Configuration() {
@@ -249,8 +246,6 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         reportOpenDescriptors()
         unsafe attachment?.loopCloses()
         unsafe attachment = nil
-        exceptionHandler = nil
-        configuration = Configuration()
         unsafe hasReportedDeadlock = false
     }
 
@@ -291,6 +286,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         unsafe core.pointee.held = unsafe swiftlet_ring()
         unsafe swiftlet_timer_heap_destroy(&core.pointee.timers)
         unsafe sleeps.destroy()
+        unsafe spareCalls = []
     }
 
     /// The thread runs its own stack, outside the loop: how long is its own business.

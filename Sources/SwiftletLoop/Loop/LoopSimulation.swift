@@ -11,12 +11,29 @@ package protocol LoopSimulation: AnyObject {
     func randomNumber() -> UInt64
 }
 
+/// What a loop knows of its simulation. An object, since loops are kept for ever and few are simulated.
+final class SimulatedRun: Sendable {
+    /// Only the loop's thread asks it.
+    nonisolated(unsafe) let simulation: any LoopSimulation
+    let began: UInt64
+    /// Jobs of tasks that had run by then.
+    let jobsBefore: UInt64
+    /// What the program has given to threads of pools, and they have not finished.
+    let workElsewhere = Atomic<Int>(0)
+
+    init(_ simulation: any LoopSimulation, at began: UInt64, jobsBefore: UInt64) {
+        unsafe self.simulation = simulation
+        self.began = began
+        self.jobsBefore = jobsBefore
+    }
+}
+
 /// Random numbers of the system; on a simulated loop those of the simulation.
 package struct LoopRandom: RandomNumberGenerator {
     package init() {}
 
     package func next() -> UInt64 {
-        if let simulation = unsafe EventLoop.currentIfAny?.simulation { return simulation.randomNumber() }
+        if let run = unsafe EventLoop.currentIfAny?.simulation { return unsafe run.simulation.randomNumber() }
         var system = SystemRandomNumberGenerator()
         return system.next()
     }
@@ -33,9 +50,7 @@ extension EventLoop {
     package func beginSimulation(_ simulation: any LoopSimulation) {
         let now = swiftlet_now()
         swiftlet_simulate_now(now)
-        unsafe simulationBegan = now
-        unsafe jobsBeforeSimulation = core.pointee.jobs
-        unsafe self.simulation = simulation
+        unsafe self.simulation = SimulatedRun(simulation, at: now, jobsBefore: core.pointee.jobs)
         unsafe core.pointee.budget = 0
     }
 
@@ -63,7 +78,7 @@ extension EventLoop {
 
     /// How far the simulated clock has come; `nil` for a loop in real time. On the loop's thread.
     package var simulatedTime: Duration? {
-        unsafe simulation == nil ? nil : .nanoseconds(Int64(clamping: swiftlet_now() - simulationBegan))
+        unsafe simulation.map { .nanoseconds(Int64(clamping: swiftlet_now() - $0.began)) }
     }
 
     /// Brings one of those that may run next to the front. Calls keep their places: their order is promised.
@@ -86,25 +101,25 @@ extension EventLoop {
     }
 
     /// Nothing is ready. Who waits for another thread is waited for in earnest, before any timer.
-    func waitInSimulation() {
+    func waitInSimulation(_ run: SimulatedRun) {
         defer { unsafe core.pointee.budget = 0 }  // the next turn is chosen too
         if unsafe foreignWaits > 0, waitsForThreads {
             waitForOthers(timeout: -1)
-        } else if workElsewhere.load(ordering: .acquiring) > 0 {
+        } else if run.workElsewhere.load(ordering: .acquiring) > 0 {
             // Its end need not wake anybody. A message that says so would come at any time, and change the order of turns.
             waitForOthers(timeout: 50_000_000)
         } else if unsafe core.pointee.timers.count > 0 {
             let next = unsafe core.pointee.timers.timers[0].deadline
-            if unsafe next > simulationBegan.advancedSaturating(by: Self.horizon) { return tellSimulatedDeadlock() }
+            if next > run.began.advancedSaturating(by: Self.horizon) { return tellSimulatedDeadlock() }
             swiftlet_simulate_now(max(next, swiftlet_now()))
             fireDueTimers()
         } else {
             let servesTask = unsafe swiftlet_thread_root(thread)!.pointee.wait_kind == WaitKind.task.rawValue
             // A task that is to run here, and has not begun, is on its way: however long that takes.
-            if servesTask, unsafe core.pointee.jobs == jobsBeforeSimulation { return waitForOthers(timeout: -1) }
+            if servesTask, unsafe core.pointee.jobs == run.jobsBefore { return waitForOthers(timeout: -1) }
             // One that has begun may be suspended in another executor, and a descriptor belong to somebody else.
             let mayBeElsewhere =
-                unsafe core.pointee.jobs > jobsBeforeSimulation || descriptors.waiterCount > 0 || waits(for: .task)
+                unsafe core.pointee.jobs > run.jobsBefore || descriptors.waiterCount > 0 || waits(for: .task)
             if mayBeElsewhere, othersBringWork() { return }
             tellSimulatedDeadlock()
         }
@@ -112,11 +127,11 @@ extension EventLoop {
 
     /// Work for a pool's thread. What a simulated program has given away is under way until it has ended, also if it sleeps.
     static func countedInSimulation(_ work: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
-        guard let loop = currentIfAny, unsafe loop.simulation != nil else { return work }
-        loop.workElsewhere.add(1, ordering: .relaxed)
+        guard let run = unsafe currentIfAny?.simulation else { return work }
+        run.workElsewhere.add(1, ordering: .relaxed)
         return {
             work()
-            loop.workElsewhere.subtract(1, ordering: .releasing)
+            run.workElsewhere.subtract(1, ordering: .releasing)
         }
     }
 

@@ -44,6 +44,9 @@ class Callback {
     /// It is still among the timers, but its time no longer matters.
     var isObsolete: Bool { false }
 
+    /// It is a scheduled call, whose object may serve another one.
+    var isReusable: Bool { false }
+
     /// A queue item that owns a reference.
     var item: UInt64 { unsafe UInt64(Unmanaged.passRetained(self).toOpaque(), .callback) }
 }

@@ -40,7 +40,10 @@ extension EventLoop {
                 } else {
                     unsafe runIsolatedJob(item.pointer, on: context)
                 }
-            case .callback: unsafe Unmanaged<Callback>.fromOpaque(item.pointer).takeRetainedValue().run()
+            case .callback:
+                let callback = unsafe Unmanaged<Callback>.fromOpaque(item.pointer).takeRetainedValue()
+                callback.run()
+                giveBack(callback)
             case .decision, .timeout, .sleep: break  // never in this queue
             }
         }
@@ -122,7 +125,7 @@ extension EventLoop {
         case .callback:
             let callback = unsafe Unmanaged<Callback>.fromOpaque(timer.item.pointer)
             guard unsafe callback._withUnsafeGuaranteedRef({ $0.isObsolete }) else { return true }
-            unsafe callback.release()
+            unsafe giveBack(callback.takeRetainedValue())
             return false
         case .fiber:
             let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(timer.item.pointer)
@@ -186,14 +189,14 @@ extension EventLoop {
             unsafe swiftlet_stack_trim(thread, configuration.pooledStacks, 64)
             unsafe swiftlet_ring_trim(&core.pointee.ready)
         }
-        if let simulation = unsafe simulation { chooseNext(simulation) }
+        if let run = unsafe simulation { unsafe chooseNext(run.simulation) }
     }
 
     /// Nothing is ready: sleeps until something may be.
     private func waitForWork() {
         look(mayTrim: true)
         if unsafe swiftlet_ring_count(&core.pointee.ready) > 0 { return }
-        if unsafe simulation != nil { return waitInSimulation() }
+        if let run = unsafe simulation { return waitInSimulation(run) }
         if unsafe lookout.isWorthIt, lookOut() { return }
         var timeout: Int64 = -1
         if unsafe core.pointee.timers.count > 0 {

@@ -26,6 +26,9 @@ unsigned test_uncaught_exceptions(void);
 /// Touches this many bytes of the running stack.
 void test_touch_stack(unsigned bytes);
 
+/// Where the running stack ends at present: also under the address sanitizer, which keeps variables elsewhere.
+uintptr_t test_stack_depth(void);
+
 #ifdef __cplusplus
 }
 #endif
