@@ -8,8 +8,13 @@ import gdb
 from gdb.unwinder import Unwinder, register_unwinder
 
 KINDS = ["thread", "generator", "greenlet", "fiber", "task", "scheduler"]
-WAITS = ["something", "a timer", "the end of a fiber", "a readable descriptor", "a writable descriptor",
-         "work on another thread", "a Swift task", "a Waiter", "a deadline"]
+# WaitKind in Wait.swift, by its numbers; one that is not known here is "something", too.
+WAITS = dict(enumerate([
+    "something", "a timer", "the end of a fiber", "a readable descriptor", "a writable descriptor", "work on another thread",
+    "a Swift task", "a Waiter", "a deadline", "a lock", "a permit of a semaphore or limiter", "an event", "a condition",
+    "the others at a barrier", "a queue", "a channel", "one of several, in a select", "the children of a spawn scope",
+    "a semaphore, mutex or condition of C code"]))
+WAITS |= {30: "stop()", 31: "a fiber of another loop"}
 
 
 def live_contexts():
@@ -36,7 +41,7 @@ def describe(context):
     if is_running(context):
         state = "runs"
     elif int(context["wait_id"]):
-        state = f"waits for {WAITS[int(context['wait_kind'])]}"
+        state = f"waits for {WAITS.get(int(context['wait_kind']), WAITS[0])}"
     else:
         state = "is suspended or ready"
     return f"{KINDS[int(context['kind'])]} {name} of thread {context['thread']['kernel_id']} {state}"

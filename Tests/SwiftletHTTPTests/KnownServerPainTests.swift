@@ -31,7 +31,7 @@ import Testing
                 server.post("/read") { HTTPServerResponse(bytes: try $0.bytes()) }
                 server.get("/") { _ in "ok" }
             }
-            try withServer(routes, configuration) { _, url throws in
+            try withServer(routes, configuration) { server, url throws in
                 // Else the client would open another connection without a word.
                 try HTTPClient.with(configured { $0.retriesStaleConnections = false }) { client throws in
                     #expect(try client.get(url + "/").text == "ok")
@@ -46,8 +46,12 @@ import Testing
                     #expect(try client.post(url + "/read", body: body).text == "yyyy")
                     #expect(try client.get(url + "/").text == "ok")
                     #expect(client.statistics.openedConnections == 1)
-                    // And one that is idle is closed.
-                    try sleep(.milliseconds(400))
+                    // And one that is idle is closed: before another one that has been so for less long.
+                    let later = try TCPConnection.connect(to: "127.0.0.1", port: server.port)
+                    later.timeout = .seconds(30)
+                    try later.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(String(decoding: try later.readToEnd(), as: UTF8.self).hasSuffix("ok"))
+                    later.close()
                     #expect(throws: HTTPClientError.self) { try client.get(url + "/") }
                 }
             }

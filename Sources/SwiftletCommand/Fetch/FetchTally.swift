@@ -44,7 +44,7 @@ struct FetchTally {
     /// The end of a run in words.
     func summary(isInterrupted: Bool) -> String {
         var lines = [
-            "\(isInterrupted ? "interrupted: " : "")\(finished) URLs in \(Self.text(elapsed)) (\(Self.text(rate))/s): "
+            "\(isInterrupted ? "interrupted: " : "")\(Wording.count(finished, "URL")) in \(Self.text(elapsed)) (\(Self.text(rate))/s): "
                 + "\(answers) fetched, \(failures) failed" + (skipped > 0 ? ", \(skipped) finished before" : "")
         ]
         if !statuses.isEmpty {

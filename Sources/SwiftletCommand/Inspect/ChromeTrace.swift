@@ -32,6 +32,9 @@ struct ChromeTrace {
     /// Where fibers were spawned that have not begun.
     private var origins: [UInt64: String] = [:]
     private var latest: UInt64 = 0
+    /// When the first event came. Times count from here: of larger numbers viewers lose the last digits, and what follows one another
+    /// would overlap.
+    private var begin: UInt64?
     private var isFirst = true
     private let before: Snapshot
     private(set) var eventCount = 0
@@ -78,7 +81,7 @@ struct ChromeTrace {
             }
             loops[frame.loop] = loop
             emit(
-                "thread_name", "M", 0, loop.thread,
+                "thread_name", "M", begin ?? 0, loop.thread,
                 [("args", JSONText.object([("name", JSONText.quoted("loop \(text)"))]))])
         case .events: break
         }
@@ -87,6 +90,7 @@ struct ChromeTrace {
     private mutating func take(_ event: swiftlet_trace_event, _ place: Int) {
         eventCount += 1
         latest = max(latest, event.time)
+        begin = begin ?? event.time
         var loop = loops[place] ?? Loop()
         loops[place] = nil  // else each change would copy it
         defer { loops[place] = loop }
@@ -179,6 +183,8 @@ struct ChromeTrace {
     // MARK: The coroutine's track
 
     private mutating func open(_ name: String, _ time: UInt64, _ stack: inout Stack, _ thread: Int) {
+        // A viewer calls a track by its outermost event: of who lived before, its life begins here.
+        if stack.open.isEmpty, name != stack.name { open(stack.name, time, &stack, thread) }
         stack.open.append(name)
         emitTrack(name, "b", time, thread, stack.track)
     }
@@ -196,8 +202,12 @@ struct ChromeTrace {
     private mutating func emit(
         _ name: String, _ phase: String, _ time: UInt64, _ thread: Int, _ more: [(String, String?)]
     ) {
-        let fraction = String(time % 1000)
-        let microseconds = "\(time / 1000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)"
+        // Another loop's events may come later and have been earlier.
+        let (nanoseconds, isBefore) = time.subtractingReportingOverflow(begin ?? time)
+        let distance = isBefore ? 0 &- nanoseconds : nanoseconds
+        let fraction = String(distance % 1000)
+        let microseconds =
+            "\(isBefore ? "-" : "")\(distance / 1000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)"
         let members: [(String, String?)] = [
             ("name", JSONText.quoted(name)), ("ph", "\"\(phase)\""), ("ts", microseconds), ("pid", "\(process)"),
             ("tid", "\(thread)"),

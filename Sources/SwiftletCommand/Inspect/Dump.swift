@@ -24,7 +24,7 @@ struct Dump: ParsableCommand {
             output.add(snapshot.summary(loop))
             output.add("  \(snapshot.counters(loop))")
             output.add(
-                "  processor time \(Wording.time(loop.processorTime)); \(Wording.count(loop.readyJobs, "job")) and \(Wording.count(loop.unread, "message")) unread"
+                "  processor time \(Wording.time(loop.processorTime)); \(Wording.count(loop.readyJobs, "job")) ready, \(Wording.count(loop.unread, "message")) unread"
             )
             for line in snapshot.backtrace(loop.stack) { output.add("      \(line)") }
         }

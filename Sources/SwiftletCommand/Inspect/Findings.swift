@@ -5,6 +5,8 @@ struct Finding {
     let text: String
     /// Where: a backtrace's place in the snapshot.
     var stack: Int?
+    /// Of such a place only the program's own part tells something.
+    var isOfDescriptors = false
 }
 
 extension Snapshot {
@@ -19,7 +21,7 @@ extension Snapshot {
                 loop.state.contains("system call")
                 ? """
                 Nothing else on this loop runs meanwhile. Use the library's own operation for it, move it to toThread { }, \
-                or let patchAll() make libc's calls park.
+                or let patchAll() of SwiftletInterpose make libc's calls park.
                 """
                 : loop.state.contains("stopped")
                     ? "Let it go on: kill -CONT \(process.identifier)."
@@ -27,16 +29,23 @@ extension Snapshot {
             return Finding(
                 text: """
                     blocked loop: the loop of thread \(loop.thread) has not turned for \(Wording.time(stuck)): it \
-                    \(Wording.printable(loop.state)). \(remedy)
+                    \(Wording.printable(loop.state)). \(origin(of: loop.running))\(remedy)
                     """, stack: loop.stack)
         }
+    }
+
+    private func origin(of identity: UInt?) -> String {
+        guard let identity, let origin = coroutines.first(where: { $0.identity == identity })?.origin else { return "" }
+        return "It was spawned at \(Wording.printable(origin)). "
     }
 
     private var deadlocks: [Finding] {
         let cycles = Dictionary(grouping: coroutines.filter { $0.cycle != nil }, by: { $0.cycle! })
         return cycles.sorted { $0.key < $1.key }.map { _, members in
-            let lines = inOrder(members).map {
-                "    \(Wording.printable($0.what))\(Self.place($0)) waits for \(Wording.printable($0.wait))"
+            let lines = inOrder(members).flatMap { member in
+                let who = Wording.printable(member.what) + Self.place(member)
+                let frames = ownFrames(member.stack).prefix(2).map { "        \($0)" }
+                return ["    \(who) waits for \(Wording.printable(member.wait))"] + frames
             }
             let end =
                 members.compactMap(\.deadline).min().map { " A deadline will end it in \(Wording.time($0))." } ?? ""
@@ -75,7 +84,7 @@ extension Snapshot {
                     descriptors: \(Wording.count(group.count, "descriptor")) of one sort\(origin): \
                     \(Wording.printable(group.description)). If so many are not meant to stay open, close each where it was \
                     made: defer { x.close() }.
-                    """, stack: group.stack)
+                    """, stack: group.stack, isOfDescriptors: true)
         }
         if process.descriptorLimit > 0, process.openDescriptors * 10 > process.descriptorLimit * 9 {
             findings.append(
@@ -101,8 +110,9 @@ extension Snapshot {
             }
             return Finding(
                 text: """
-                    unfair wait: \(Wording.count(waiters.count, "coroutine")) wait for a lock, for \(Wording.time(longest)) by \
-                    now, that \(Wording.printable(holder.what))\(Self.place(holder)) holds while it waits for \
+                    unfair wait: \(Wording.count(waiters.count, "coroutine waits", "coroutines wait")) for a lock, for \
+                    \(Wording.time(longest)) by now, that \(Wording.printable(holder.what))\(Self.place(holder)) holds \
+                    while it waits for \
                     \(Wording.printable(holder.wait)). Release the lock before such a wait.
                     """, stack: holder.stack)
         }
@@ -137,7 +147,10 @@ extension Snapshot {
     func describeFindings(backtraces: Bool) -> [String] {
         findings.flatMap { finding -> [String] in
             var lines = ["! \(finding.text)"]
-            if backtraces { lines += backtrace(finding.stack, limit: 24).map { "      \($0)" } }
+            if backtraces {
+                let frames = finding.isOfDescriptors ? ownFrames(finding.stack) : backtrace(finding.stack, limit: 24)
+                lines += frames.map { "      \($0)" }
+            }
             return lines
         }
     }

@@ -22,6 +22,7 @@ enum InspectionPage {
         tr.c:hover { background: var(--soft); cursor: pointer; } tr.dead td { color: var(--bad); }
         pre { margin: .2rem 0 .6rem; padding: .5rem; background: var(--soft); white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px; }
         .tools { display: flex; gap: .6rem; align-items: center; margin: .6rem 0; flex-wrap: wrap; } input[type=search] { flex: 1; min-width: 12rem; padding: .3rem; }
+        @media (max-width: 800px) { #head th:nth-child(4), #head th:nth-child(6), #head th:nth-child(9), tr.c td:nth-child(4), tr.c td:nth-child(6), tr.c td:nth-child(9) { display: none; } }
         </style></head><body>
         <h1 id="title">…</h1><div id="findings"></div><h2>Loops</h2><div class="loops" id="loops"></div>
         <h2>Coroutines</h2><div class="tools"><input type="search" id="filter" placeholder="filter: name, state, place, wait">

@@ -49,7 +49,8 @@ struct Top: ParsableCommand {
             printLine(screen.snapshot.summary)
             for loop in screen.snapshot.loops { printLine("  \(screen.snapshot.summary(loop))") }
             for line in screen.snapshot.describeFindings(backtraces: false) { printLine(line) }
-            for coroutine in screen.shown.prefix(20) { printLine("  \(screen.row(coroutine))") }
+            printLine("  \(TopScreen.header(isNarrow: false))")
+            for coroutine in screen.shown.prefix(20) { printLine("  \(screen.row(coroutine, isNarrow: false))") }
             left -= 1
         }
     }

@@ -84,17 +84,21 @@ struct TopScreen {
         if let detail, let coroutine = snapshot.coroutines.first(where: { $0.identity == detail }) {
             return (Array(describe(coroutine).prefix(rows)), nil)
         }
+        let isNarrow = columns < Self.width
         var lines = [snapshot.summary]
         lines += snapshot.loops.prefix(max(1, rows / 4)).map { snapshot.summary($0) }
-        lines += snapshot.findings.prefix(3).map {
-            "! " + ($0.text.split(separator: "\n").first.map(String.init) ?? "")
+        // What to do stands behind what is wrong.
+        let findings = snapshot.findings.prefix(3).flatMap { finding in
+            let first = finding.text.split(separator: "\n").first.map(String.init) ?? ""
+            return Wording.wrapped("! \(first)", to: columns)
         }
+        lines += findings.prefix(max(1, rows / 3))
         lines.append(
             isTyping
                 ? "filter: \(filter)_"
                 : "\(isPaused ? "PAUSED  " : "")sort \(order.rawValue)\(isReversed ? ", reversed" : "")\(filter.isEmpty ? "" : ", filter '\(filter)'")   [s]ort [r]everse [/]filter [p]ause [enter] look [q]uit"
         )
-        lines.append(Self.row("CPU", "RAN", "ID", "KIND", "STATE", "AGE", "WAITS", "NAME", "FOR"))
+        lines.append(Self.header(isNarrow: isNarrow))
         let rowsOfAll = shown
         selected = max(0, min(selected, rowsOfAll.count - 1))
         let room = max(1, rows - lines.count)
@@ -102,27 +106,40 @@ struct TopScreen {
         if selected >= first + room { first = selected - room + 1 }
         first = max(0, min(first, rowsOfAll.count - room))
         let header = lines.count
-        for coroutine in rowsOfAll.dropFirst(first).prefix(room) { lines.append(row(coroutine)) }
+        for coroutine in rowsOfAll.dropFirst(first).prefix(room) { lines.append(row(coroutine, isNarrow: isNarrow)) }
         return (lines, rowsOfAll.isEmpty ? nil : header + selected - first)
     }
 
-    func row(_ coroutine: Snapshot.Coroutine) -> String {
-        Self.row(
-            coroutine.processorShare.map { $0 == 0 ? "" : Wording.percent($0) } ?? "", Wording.runTime(coroutine),
-            snapshot.label(coroutine),
-            coroutine.kind, coroutine.state, Wording.age(coroutine.age, isOlder: coroutine.isOlder),
-            Wording.age(coroutine.waitAge, isOlder: coroutine.waitIsOlder), Wording.printable(coroutine.name),
-            Wording.printable(coroutine.wait) + (coroutine.cycle == nil ? "" : "  [deadlock]"))
+    /// From so many columns on everything is shown; else what the look at one coroutine tells as well is left out.
+    private static let width = 110
+
+    static func header(isNarrow: Bool) -> String {
+        row(["CPU", "RAN", "ID", "KIND", "STATE", "AGE", "WAITS", "NAME", "FOR"], isNarrow)
     }
 
-    static func row(_ columns: String...) -> String {
-        zip(columns, [8, 8, 7, 9, 9, 8, 8, 28, 0]).map { Wording.padded($0, to: $1) }.joined(separator: " ")
+    func row(_ coroutine: Snapshot.Coroutine, isNarrow: Bool) -> String {
+        Self.row(
+            [
+                coroutine.processorShare.map { $0 == 0 ? "" : Wording.percent($0) } ?? "", Wording.runTime(coroutine),
+                snapshot.label(coroutine), coroutine.kind, coroutine.cycle == nil ? coroutine.state : "deadlock",
+                Wording.age(coroutine.age, isOlder: coroutine.isOlder),
+                Wording.age(coroutine.waitAge, isOlder: coroutine.waitIsOlder), Wording.printable(coroutine.name),
+                Wording.printable(coroutine.wait),
+            ], isNarrow)
+    }
+
+    private static func row(_ columns: [String], _ isNarrow: Bool) -> String {
+        let widths = isNarrow ? [7, nil, 6, nil, 9, nil, 8, 16] : [8, 8, 7, 9, 9, 8, 8, 28]
+        let padded = zip(columns, widths).compactMap { text, width in
+            width.map { Wording.padded(isNarrow ? Wording.cut(text, to: $0) : text, to: $0) }
+        }
+        return (padded + columns.suffix(1)).joined(separator: " ")
     }
 
     private func describe(_ coroutine: Snapshot.Coroutine) -> [String] {
         var lines = [
             "\(Wording.printable(coroutine.what))  [esc] back", "",
-            "state      \(coroutine.state) \(Wording.printable(coroutine.wait))",
+            "state      \(coroutine.state)\(coroutine.wait.isEmpty ? "" : " \(coroutine.state == "waiting" ? "for" : "at") \(Wording.printable(coroutine.wait))")",
             "waits      \(Wording.age(coroutine.waitAge, isOlder: coroutine.waitIsOlder))",
             "age        \(Wording.age(coroutine.age, isOlder: coroutine.isOlder))",
             "deadline   \(coroutine.deadline.map { "in \(Wording.time($0))" } ?? "none")",

@@ -54,6 +54,21 @@ enum Wording {
         return text.count <= width ? text : width > 2 ? text.prefix(width - 2) + ".." : String(text.prefix(width))
     }
 
+    /// In lines of a width, broken between words; the further ones are indented.
+    static func wrapped(_ text: String, to width: Int) -> [String] {
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ") {
+            if !line.isEmpty, line.count + 1 + word.count > width {
+                lines.append(line)
+                line = "  \(word)"
+            } else {
+                line += (line.isEmpty ? "" : " ") + word
+            }
+        }
+        return lines + [line]
+    }
+
     /// Demangled names of private things say in which file they are, by a number: `(look in _0123…)`.
     static func withoutDiscriminators(_ name: String) -> String {
         var parts = name.split(separator: " in _", omittingEmptySubsequences: false).map(String.init)
@@ -70,6 +85,14 @@ enum Wording {
             parts[place] = String(rest.dropFirst(33))
         }
         return parts.joined()
+    }
+
+    /// Whose code a demangled name is: `closure #1 () -> () in Module.function() + 12` is Module's.
+    static func module(of name: String) -> String {
+        let place = name.split(separator: " in ").last ?? ""
+        let word = place.split(separator: " ").first { $0 != "static" && $0 != "merged" } ?? ""
+        // `(extension in Module):Module.Type.function()`, of which the place begins with the first `Module`
+        return String(word.prefix { $0 != "." && $0 != ")" })
     }
 
     /// A terminal must not take a name's bytes for commands.
@@ -92,8 +115,22 @@ extension Snapshot {
         let inner = names.drop { name in Self.innermost.contains { name.contains($0) } }
         let outer = inner.prefix { name in !Self.outermost.contains { name.contains($0) } }
         let telling = (outer.isEmpty ? inner : outer).filter { name in !Self.thunks.contains { name.hasPrefix($0) } }
-        return telling.prefix(limit).map(Wording.withoutDiscriminators)
+        // The compiler's common part of functions that are alike has the name of one of them, be it another's: its caller tells.
+        let certain = telling.prefix(1) + telling.dropFirst().filter { !$0.hasPrefix("merged ") }
+        return certain.prefix(limit).map(Wording.withoutDiscriminators)
     }
+
+    /// The same from the innermost function on that is neither the library's nor Swift's.
+    func ownFrames(_ stack: Int?, limit: Int = 12) -> [String] {
+        let all = backtrace(stack)
+        let own = all.drop { Self.libraries.contains(Wording.module(of: $0)) || $0.hasPrefix("0x") }
+        return Array((own.isEmpty ? all[...] : own).prefix(limit))
+    }
+
+    private static let libraries: Set<String> = [
+        "Swift", "_Concurrency", "CSwiftlet", "SwiftletCoroutines", "SwiftletLoop", "SwiftletAsyncIO", "SwiftletNet",
+        "SwiftletHTTP", "SwiftletPool", "SwiftletNATS", "SwiftletInterpose",
+    ]
 
     private static let innermost = [
         "SwiftletLoop.DescriptorOrigins.", "SwiftletLoop.Descriptor.init", "SwiftletLoop.Descriptor.__allocating_init",

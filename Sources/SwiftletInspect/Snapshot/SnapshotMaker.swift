@@ -209,6 +209,7 @@ struct SnapshotMaker {
         switch coroutine.waitKind ?? .other {
         case .fiber where others.count == 1: return "the end of \(title(of: found.coroutines[others[0]]))"
         case .fiber where others.count > 1: return "the ends of \(others.count) fibers"
+        case .children where others.count == 1: return "a child of a spawn scope"
         case .children: return "\(others.count) children of a spawn scope"
         case .lock where !others.isEmpty: return "a lock held by \(title(of: found.coroutines[others[0]]))"
         case .readable: return "descriptor \(coroutine.waitObject) to read: \(descriptor(coroutine.waitObject))"
