@@ -186,6 +186,14 @@ const void *swiftlet_pool_map(int descriptor, size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
+void swiftlet_pool_prefer_huge_pages(const void *start, size_t size) {
+  // The pages at both ends belong to the same mapping, whatever else is in them; a kernel without huge pages says no.
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)start & -page;
+  int reason = errno;
+  madvise((void *)begin, (((uintptr_t)start + size + page - 1) & -page) - begin, MADV_HUGEPAGE);
+  errno = reason;
+}
+
 void swiftlet_pool_unmap(const void *memory, size_t size) { munmap((void *)memory, size); }
 
 struct identity {

@@ -11,7 +11,7 @@ extension InterposeTests {
     /// | Case | Tests, each for fibers and for tasks |
     /// |---|---|
     /// | 25 | `WaitingTests.closingWakesWhoWaitsAndNobodyElse`, `anotherThreadsCloseWakesToo` |
-    /// | 26 | `WaitingTests.twoReadersOfOneSocketAreServedInOrder`; no strict mode: several readers are POSIX, and no C code knows an error for them |
+    /// | 26 | `WaitingTests.twoReadersOfOneSocketAreServedInOrder`; strict: `aSecondReaderIsReportedOnRequest`, a report, since several readers are POSIX and no C code knows an error for them |
     /// | 27 | `timeLimitsAreKept`, `WaitingTests.noTimeNeverParks`, `aDescriptorThatIsPolledMayBeClosed` |
     /// | 28 | `ComparisonTests` with "SO_RCVTIMEO and SO_SNDTIMEO …" and "non-blocking by the user's wish" |
     /// | 29 | `WaitingTests.aClientAndAServerShareOneThread` |

@@ -122,6 +122,42 @@ extension InterposeTests {
             closeAll(here, there)
         }
 
+        // Case 26, where the loop is asked to tell.
+        @Test(arguments: Runner.allCases)
+        func aSecondReaderIsReportedOnRequest(_ runner: Runner) async throws {
+            let (here, there) = makePair()
+            ReportLog.begin()
+            let word = "until descriptor \(here) can be read"
+            let before = ReportLog.reports(containing: word).count
+            @Sendable func receive() {
+                var byte: UInt8 = 0
+                #expect(recv(here, &byte, 1, 0) == 1)
+            }
+            try await together(
+                runner,
+                [
+                    {
+                        try EventLoop.current.configuration.reportsSharedDescriptors = true
+                        receive()
+                    }, receive, receive,
+                    {
+                        usleep(5000)
+                        send(there, [1, 2, 3] as [UInt8], 3, 0)
+                        try EventLoop.current.configuration.reportsSharedDescriptors = false
+                    },
+                ])
+            let reports = ReportLog.reports(containing: word).dropFirst(before)
+            #expect(reports.count == 1, "once a descriptor")
+            for report in reports {
+                // Both stacks are named: a fiber by its place, a task by what it does.
+                let text = report.message
+                #expect(runner == .task || text.ranges(of: "Support.swift:").count >= 2, "\(text)")
+                #expect(text.contains("as does"))
+                #expect(text.ranges(of: "recv").count >= 2, "\(text)")
+            }
+            closeAll(here, there)
+        }
+
         // Case 27.
         @Test(arguments: Runner.allCases)
         func noTimeNeverParks(_ runner: Runner) async throws {

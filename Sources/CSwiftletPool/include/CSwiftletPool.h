@@ -44,6 +44,8 @@ int swiftlet_pool_shut_down(int socket);
 int swiftlet_pool_share(size_t size, void **start);
 /// The memory behind a descriptor, to be read; NULL with errno set if it cannot be mapped or is smaller.
 const void *swiftlet_pool_map(int descriptor, size_t size);
+/// Fresh memory of megabytes is about to be written: a page of 2 MB costs a fraction of 512 small ones.
+void swiftlet_pool_prefer_huge_pages(const void *start, size_t size);
 void swiftlet_pool_unmap(const void *memory, size_t size);
 
 /// What tells this build of the running program from others, as text.

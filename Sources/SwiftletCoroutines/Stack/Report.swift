@@ -20,6 +20,8 @@ public struct Report: Sendable, CustomStringConvertible {
         public static let closedLoop = Kind(description: "closed loop")
         /// The system has no descriptors or no memory left for new connections.
         public static let shortage = Kind(description: "shortage")
+        /// Two stacks wait for one side of a descriptor, on a loop that asks to be told.
+        public static let sharedDescriptor = Kind(description: "shared descriptor")
         /// Servers that are needed do not answer; they are asked again.
         public static let unavailable = Kind(description: "unavailable")
         /// A callback of a loop threw an error.

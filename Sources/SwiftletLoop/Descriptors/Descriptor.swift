@@ -159,6 +159,7 @@ public final class Descriptor: @unchecked Sendable {
                     expected: mine | Self.hasWaiters, desired: mine, ordering: .acquiringAndReleasing)
             }
         }
+        loop.noteWait(for: number, side)
         switch try loop.descriptors.wait(number, side, until: deadline) {
         case .timedOut: throw DeadlineExceeded()
         case .closed: throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)
@@ -262,6 +263,7 @@ public func waitUntilReady(_ number: CInt, for side: Readiness, until deadline: 
     unsafe entry.pointee.isReadable = false
     unsafe entry.pointee.isWritable = false
     guard try loop.descriptors.watch(number, side) else { return true }
+    loop.noteWait(for: number, side)
     switch try loop.descriptors.wait(number, side, until: deadline) {
     case .timedOut: return false
     case .closed: throw DescriptorError(operation: "wait", descriptor: number, errno: EBADF)

@@ -25,6 +25,8 @@ final class DescriptorTable {
         var hasEnded = false
         /// A `Descriptor`'s own: it wants to hear of both sides.
         var isOwned = false
+        /// Somebody has been told that several wait for it.
+        var isSharingReported = false
         var readers = DescriptorQueue()
         var writers = DescriptorQueue()
     }
@@ -265,6 +267,17 @@ struct DescriptorQueue {
     private var last: UnsafeMutablePointer<Node>?
 
     var isEmpty: Bool { unsafe first == nil }
+
+    /// The stack that has waited longest and still does.
+    var longest: ContextPointer? {
+        var node = unsafe first
+        while let here = unsafe node {
+            let context = unsafe here.pointee.context!
+            if unsafe context.pointee.wait_id == here.pointee.id { return unsafe context }
+            unsafe node = unsafe here.pointee.next
+        }
+        return nil
+    }
 
     mutating func append(_ node: UnsafeMutablePointer<Node>) {
         unsafe node.pointee.isQueued = true

@@ -174,16 +174,7 @@ extension EventLoop {
     }
 
     func describeWait(_ context: ContextPointer) -> DeadlockReport.Entry {
-        let flow = unsafe swiftlet_flow_of(context)!
-        var name = "the thread's own stack"
-        var origin: String?
-        if unsafe Int(flow.pointee.kind) == Int(SWIFTLET_KIND_FIBER.rawValue) {
-            let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(flow.pointee.owner).takeUnretainedValue()
-            name = fiber.name
-            origin = fiber.origin
-        } else if unsafe Int(flow.pointee.kind) != Int(SWIFTLET_KIND_ROOT.rawValue) {
-            name = unsafe "a \(Int(flow.pointee.kind) == Int(SWIFTLET_KIND_TASK.rawValue) ? "task" : "greenlet")"
-        }
+        let (name, origin) = unsafe nameStack(context)
         let kind = unsafe waitKind(of: context)
         var wait = kind.description
         if kind == .fiber, let object = unsafe context.pointee.wait_object {
@@ -191,6 +182,17 @@ extension EventLoop {
             wait = unsafe "the end of \(Unmanaged<AnyFiber>.fromOpaque(object).takeUnretainedValue().name)"
         }
         return DeadlockReport.Entry(name: name, origin: origin, wait: wait)
+    }
+
+    /// What people call the stack, and where it was spawned if it is a fiber's.
+    func nameStack(_ context: ContextPointer) -> (name: String, origin: String?) {
+        let flow = unsafe swiftlet_flow_of(context)!
+        if unsafe Int(flow.pointee.kind) == Int(SWIFTLET_KIND_FIBER.rawValue) {
+            let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(flow.pointee.owner).takeUnretainedValue()
+            return (fiber.name, fiber.origin)
+        }
+        if unsafe Int(flow.pointee.kind) == Int(SWIFTLET_KIND_ROOT.rawValue) { return ("the thread's own stack", nil) }
+        return unsafe ("a \(Int(flow.pointee.kind) == Int(SWIFTLET_KIND_TASK.rawValue) ? "task" : "greenlet")", nil)
     }
 }
 

@@ -35,6 +35,7 @@ extension EventLoop {
         unsafe entry.pointee.isWritable = false
         // Asks the kernel for the present state too: the number may have been closed and reused unseen.
         guard try descriptors.watch(number, side) else { return CInt(SWIFTLET_FOREIGN_READY) }
+        noteWait(for: number, side)
         var node = DescriptorQueue.Node()
         return try unsafe withUnsafeMutablePointer(to: &node) { node in
             try unsafe park(wait, side == .reading ? .readable : .writable, on: thread) { token in

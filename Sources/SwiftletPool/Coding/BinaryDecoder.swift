@@ -1,3 +1,4 @@
+import CSwiftletPool
 import Glibc
 
 /// Reads what `BinaryEncoder` has written. Never reads outside the bytes, whatever they are.
@@ -229,10 +230,14 @@ final class BinaryDecoder {
         }
     }
 
+    /// Arrays from this size on lie in a mapping of their own (`swiftlet_keep_heap`), whose pages are all new.
+    private static var hugeSize: Int { 4 << 20 }
+
     private func array<Element: BitwiseCopyable>(
         _ type: Element.Type, _ source: UnsafeRawBufferPointer, _ count: Int
     ) -> [Element] {
         [Element](unsafeUninitializedCapacity: count) { target, initialized in
+            if source.count >= Self.hugeSize { swiftlet_pool_prefer_huge_pages(target.baseAddress, source.count) }
             UnsafeMutableRawBufferPointer(target).copyMemory(from: source)
             initialized = count
         }
