@@ -161,10 +161,19 @@ extension HTTPClient {
         }
     }
 
-    // Out of line: what it needs is on the stack of who waits, and in a task's frames it would be for the task's whole wait.
+    // Out of line: what it needs is on the stack of who waits, and in a task's frames it would be for the task's whole wait. Without
+    // a body `get` gets by with a task's first block of frames; a second one is a kilobyte more for each that waits.
+
     @inline(never)
     private func ask(
-        _ method: HTTPRequest.Method, _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters,
+        _ method: HTTPRequest.Method, _ url: String, parameters: HTTPParameters, headers: HTTPFields, timeout: Duration?
+    ) throws -> HTTPClientResponse {
+        try ask(method, url, body: nil, parameters: parameters, headers: headers, timeout: timeout)
+    }
+
+    @inline(never)
+    private func ask(
+        _ method: HTTPRequest.Method, _ url: String, body: HTTPRequestBody?, parameters: HTTPParameters,
         headers: HTTPFields, timeout: Duration?
     ) throws -> HTTPClientResponse {
         try perform(
