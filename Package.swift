@@ -216,7 +216,8 @@ let package = Package(
         .testTarget(
             name: "SwiftletHTTPTests",
             dependencies: [
-                "CAllocationCount", "CSwiftlet", "FuzzTargets", "Swiftlet", "SwiftletHTTP", "TestSupport", httpTypes,
+                "CAllocationCount", "CSwiftlet", "FuzzTargets", "Swiftlet", "SwiftletHTTP", "SwiftletTesting",
+                "TestSupport", httpTypes,
             ],
             swiftSettings: settings),
         // Empty without the bridges' traits.

@@ -1,4 +1,5 @@
 import SwiftletHTTP
+import SwiftletTesting
 import Testing
 
 @Suite("Content codings")
@@ -41,7 +42,7 @@ struct CompressionTests {
 
     /// Text with repetitions, none of them total.
     private var sample: [UInt8] {
-        var random = SeededGenerator(state: 7)
+        var random = SeededRandom(seed: 7)
         return (0..<6000).flatMap { _ in Array("word\(Int.random(in: 0..<500, using: &random)) ".utf8) }
     }
 
@@ -101,7 +102,7 @@ struct CompressionTests {
     @Test("Garbage is an error and never a crash", arguments: ContentCoding.supported)
     func garbage(_ coding: ContentCoding) throws {
         #expect(fault(Array("<html>this is not coded at all</html>".utf8), coding) != nil)
-        var random = SeededGenerator(state: 11)
+        var random = SeededRandom(seed: 11)
         let coded = try encode(sample, coding)
         var refused = 0
         for _ in 0..<200 {

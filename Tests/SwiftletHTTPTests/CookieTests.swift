@@ -1,6 +1,7 @@
 import Glibc
 import HTTPTypes
 import Swiftlet
+import SwiftletTesting
 import TestSupport
 import Testing
 
@@ -101,7 +102,7 @@ import Testing
         }
         #expect(CookieDate.text(expected) == "Sun, 06 Nov 1994 08:49:37 GMT")
         #expect(CookieDate.text(951_782_400) == "Tue, 29 Feb 2000 00:00:00 GMT")
-        var generator = SeededGenerator(state: 4)
+        var generator = SeededRandom(seed: 4)
         for _ in 0..<1000 {
             let seconds = Int64.random(in: 0...253_402_300_799, using: &generator)
             #expect(CookieDate.seconds(CookieDate.text(seconds)) == seconds)

@@ -1,6 +1,7 @@
 import Glibc
 import HTTPTypes
 import Swiftlet
+import SwiftletTesting
 import Synchronization
 import TestSupport
 import Testing
@@ -123,7 +124,7 @@ import Testing
     }
 
     private func request(
-        _ url: HTTPURL, _ generator: inout SeededGenerator
+        _ url: HTTPURL, _ generator: inout SeededRandom
     ) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: url, timeout: .seconds(60))
         let text = "zyxwvutsrqponmlkjihgfedcba"
@@ -149,7 +150,7 @@ import Testing
         try await onLoop { () throws in
             let listener = try TCPListener()
             let stall = Waiter<Void>()
-            let random = Mutex(SeededGenerator(state: seed))
+            let random = Mutex(SeededRandom(seed: seed))
             let peer = spawn {
                 while true {
                     let connection = try listener.accept()
@@ -178,7 +179,7 @@ import Testing
                 var left = count
                 let workers = (0..<16).map { number in
                     spawn { () throws -> [String] in
-                        var generator = SeededGenerator(state: seed &+ UInt64(number) &* 7919)
+                        var generator = SeededRandom(seed: seed &+ UInt64(number) &* 7919)
                         var seen: [String] = []
                         while left > 0 {
                             left -= 1

@@ -1,4 +1,5 @@
 import SwiftletHTTP
+import SwiftletTesting
 import Testing
 
 @Suite("URLs")
@@ -200,7 +201,7 @@ struct HTTPURLTests {
             "..", "/./", "/../", "?", "#", "%", "%41", "ü", " ", "@", "[::1]", "x=y", "&", "~", "_", "-", "\"",
             "1.2.3.4",
         ]
-        var generator = SeededGenerator(state: 11)
+        var generator = SeededRandom(seed: 11)
         var valid = 0
         for _ in 0..<20_000 {
             var text = Bool.random(using: &generator) ? "http://example.com" : "https://h"

@@ -1,6 +1,7 @@
 import Glibc
 import HTTPTypes
 import Swiftlet
+import SwiftletTesting
 import Synchronization
 import TestSupport
 import Testing
@@ -59,7 +60,7 @@ import Testing
                         #expect(throws: HTTPClientError.self) { try client.get("http://127.0.0.1:1/") }
                     }
                     #expect(client.pool.counts == (0, 0, 0))
-                    var generator = SeededGenerator(state: 7)
+                    var generator = SeededRandom(seed: 7)
                     for _ in 0..<20 {
                         let fibers = (0..<10).map { _ in spawn { try client.get(url + "/hold", timeout: .seconds(20)) }
                         }

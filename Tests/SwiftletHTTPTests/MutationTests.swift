@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import SwiftletHTTP
+import SwiftletTesting
 import Testing
 
 /// Whatever comes in, a parser answers or throws; it never traps, and never disagrees with itself.
@@ -23,7 +24,7 @@ struct MutationTests {
         "HTTP/1.1", "é", "::",
     ].map { Array($0.utf8) }
 
-    private func mutate(_ bytes: inout [UInt8], using random: inout SeededGenerator) {
+    private func mutate(_ bytes: inout [UInt8], using random: inout SeededRandom) {
         for _ in 0..<Int.random(in: 1...4, using: &random) {
             let index = Int.random(in: 0...bytes.count, using: &random)
             switch Int.random(in: 0..<6, using: &random) {
@@ -38,7 +39,7 @@ struct MutationTests {
     }
 
     /// The same bytes at once and in random pieces.
-    private func check(_ bytes: [UInt8], using random: inout SeededGenerator) {
+    private func check(_ bytes: [UInt8], using random: inout SeededRandom) {
         let cuts = (0..<4).map { _ in Int.random(in: 0...bytes.count, using: &random) }.sorted() + [bytes.count]
 
         func outcome<Head>(
@@ -90,7 +91,7 @@ struct MutationTests {
 
     @Test("Mutated messages", arguments: [UInt64](1...20))
     func mutations(_ seed: UInt64) async {
-        var random = SeededGenerator(state: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<400 {
             await Task.yield()
             var bytes = Self.samples.randomElement(using: &random)!
@@ -101,7 +102,7 @@ struct MutationTests {
 
     @Test("Noise", arguments: [UInt64](1...4))
     func noise(_ seed: UInt64) async {
-        var random = SeededGenerator(state: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<200 {
             await Task.yield()
             let count = Int.random(in: 0...200, using: &random)

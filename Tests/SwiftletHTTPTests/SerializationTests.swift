@@ -1,5 +1,6 @@
 import HTTPTypes
 import SwiftletHTTP
+import SwiftletTesting
 import Testing
 
 @Suite("Serialization")
@@ -114,7 +115,7 @@ struct SerializationTests {
 
     @Test("What is written is read back the same", arguments: [UInt64](1...50))
     func roundTrip(_ seed: UInt64) throws {
-        var random = SeededGenerator(state: seed)
+        var random = SeededRandom(seed: seed)
         func text(_ alphabet: String, _ lengths: ClosedRange<Int>) -> String {
             let letters = Array(alphabet)
             return String(

@@ -1,5 +1,6 @@
 import Glibc
 import Swiftlet
+import SwiftletTesting
 import Synchronization
 import TestSupport
 import Testing
@@ -112,7 +113,7 @@ import Testing
                 let clients = (0..<16).map { number in
                     spawn { () throws -> [String] in
                         var wrong: [String] = []
-                        var generator = SeededGenerator(state: seed &+ UInt64(number) &* 7919)
+                        var generator = SeededRandom(seed: seed &+ UInt64(number) &* 7919)
                         while left > 0 {
                             left -= 1
                             let behaviour = Behaviour.allCases.randomElement(using: &generator) ?? .good

@@ -12,7 +12,7 @@ extension HTTPClient {
     public func get(
         _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
     ) throws -> HTTPClientResponse {
-        try perform(request(.get, url, parameters: parameters, headers: headers, timeout: timeout))
+        try ask(.get, url, parameters: parameters, headers: headers, timeout: timeout)
     }
 
     /// Asks for a URL, from a task.
@@ -22,10 +22,7 @@ extension HTTPClient {
     public func get(
         _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
     ) async throws -> HTTPClientResponse {
-        try await parkInTask {
-            try self.perform(
-                self.request(.get, url, parameters: parameters, headers: headers, timeout: timeout))
-        }
+        try await parkInTask { try self.ask(.get, url, parameters: parameters, headers: headers, timeout: timeout) }
     }
 
     /// Asks for the head of a URL's answer.
@@ -35,7 +32,7 @@ extension HTTPClient {
     public func head(
         _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
     ) throws -> HTTPClientResponse {
-        try perform(request(.head, url, parameters: parameters, headers: headers, timeout: timeout))
+        try ask(.head, url, parameters: parameters, headers: headers, timeout: timeout)
     }
 
     /// Asks for the head of a URL's answer, from a task.
@@ -45,10 +42,7 @@ extension HTTPClient {
     public func head(
         _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
     ) async throws -> HTTPClientResponse {
-        try await parkInTask {
-            try self.perform(
-                self.request(.head, url, parameters: parameters, headers: headers, timeout: timeout))
-        }
+        try await parkInTask { try self.ask(.head, url, parameters: parameters, headers: headers, timeout: timeout) }
     }
 
     /// Asks what may be done with a URL.
@@ -58,7 +52,7 @@ extension HTTPClient {
     public func options(
         _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
     ) throws -> HTTPClientResponse {
-        try perform(request(.options, url, parameters: parameters, headers: headers, timeout: timeout))
+        try ask(.options, url, parameters: parameters, headers: headers, timeout: timeout)
     }
 
     /// Asks what may be done with a URL, from a task.
@@ -68,10 +62,7 @@ extension HTTPClient {
     public func options(
         _ url: String, parameters: HTTPParameters = [:], headers: HTTPFields = [:], timeout: Duration? = nil
     ) async throws -> HTTPClientResponse {
-        try await parkInTask {
-            try self.perform(
-                self.request(.options, url, parameters: parameters, headers: headers, timeout: timeout))
-        }
+        try await parkInTask { try self.ask(.options, url, parameters: parameters, headers: headers, timeout: timeout) }
     }
 
     /// Sends a body to be processed.
@@ -82,7 +73,7 @@ extension HTTPClient {
         _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
         timeout: Duration? = nil
     ) throws -> HTTPClientResponse {
-        try perform(request(.post, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+        try ask(.post, url, body: body, parameters: parameters, headers: headers, timeout: timeout)
     }
 
     /// Sends a body to be processed, from a task.
@@ -94,8 +85,7 @@ extension HTTPClient {
         timeout: Duration? = nil
     ) async throws -> HTTPClientResponse {
         try await parkInTask {
-            try self.perform(
-                self.request(.post, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+            try self.ask(.post, url, body: body, parameters: parameters, headers: headers, timeout: timeout)
         }
     }
 
@@ -107,7 +97,7 @@ extension HTTPClient {
         _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
         timeout: Duration? = nil
     ) throws -> HTTPClientResponse {
-        try perform(request(.put, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+        try ask(.put, url, body: body, parameters: parameters, headers: headers, timeout: timeout)
     }
 
     /// Sends a body to be stored under a URL, from a task.
@@ -119,8 +109,7 @@ extension HTTPClient {
         timeout: Duration? = nil
     ) async throws -> HTTPClientResponse {
         try await parkInTask {
-            try self.perform(
-                self.request(.put, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+            try self.ask(.put, url, body: body, parameters: parameters, headers: headers, timeout: timeout)
         }
     }
 
@@ -132,7 +121,7 @@ extension HTTPClient {
         _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
         timeout: Duration? = nil
     ) throws -> HTTPClientResponse {
-        try perform(request(.patch, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+        try ask(.patch, url, body: body, parameters: parameters, headers: headers, timeout: timeout)
     }
 
     /// Sends a change of what is stored under a URL, from a task.
@@ -144,8 +133,7 @@ extension HTTPClient {
         timeout: Duration? = nil
     ) async throws -> HTTPClientResponse {
         try await parkInTask {
-            try self.perform(
-                self.request(.patch, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+            try self.ask(.patch, url, body: body, parameters: parameters, headers: headers, timeout: timeout)
         }
     }
 
@@ -157,7 +145,7 @@ extension HTTPClient {
         _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:], headers: HTTPFields = [:],
         timeout: Duration? = nil
     ) throws -> HTTPClientResponse {
-        try perform(request(.delete, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+        try ask(.delete, url, body: body, parameters: parameters, headers: headers, timeout: timeout)
     }
 
     /// Asks to delete what is stored under a URL, from a task.
@@ -169,8 +157,26 @@ extension HTTPClient {
         timeout: Duration? = nil
     ) async throws -> HTTPClientResponse {
         try await parkInTask {
-            try self.perform(
-                self.request(.delete, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
+            try self.ask(.delete, url, body: body, parameters: parameters, headers: headers, timeout: timeout)
         }
+    }
+
+    // Out of line: what it needs is on the stack of who waits, and in a task's frames it would be for the task's whole wait. Without
+    // a body `get` gets by with a task's first block of frames; a second one is a kilobyte more for each that waits.
+
+    @inline(never)
+    private func ask(
+        _ method: HTTPRequest.Method, _ url: String, parameters: HTTPParameters, headers: HTTPFields, timeout: Duration?
+    ) throws -> HTTPClientResponse {
+        try ask(method, url, body: nil, parameters: parameters, headers: headers, timeout: timeout)
+    }
+
+    @inline(never)
+    private func ask(
+        _ method: HTTPRequest.Method, _ url: String, body: HTTPRequestBody?, parameters: HTTPParameters,
+        headers: HTTPFields, timeout: Duration?
+    ) throws -> HTTPClientResponse {
+        try perform(
+            request(method, url, body: body, parameters: parameters, headers: headers, timeout: timeout))
     }
 }

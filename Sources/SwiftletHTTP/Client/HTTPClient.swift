@@ -21,6 +21,9 @@ public final class HTTPClient: Sendable {
     /// Its cookies; `nil` if it keeps none.
     public let cookies: CookieJar?
     let pool: ConnectionPool
+    /// Whose connections it uses, if they are not its own.
+    private let lender: HTTPClient?
+    private let wasClosed = Atomic(false)
     let digests = DigestChallenges()
     /// The fields of requests that set none themselves, written down; `nil` if they cannot be.
     let defaultLines: [UInt8]?
@@ -29,8 +32,22 @@ public final class HTTPClient: Sendable {
     private let origin = DescriptorOrigins.here
 
     /// Makes a client that has no connections yet. `close()` it, or use `with`.
-    public init(_ configuration: Configuration = Configuration()) {
+    public convenience init(_ configuration: Configuration = Configuration()) { self.init(configuration, lender: nil) }
+
+    /// Makes a client with cookies, header fields, time limits and so on of its own, over the connections of another one: their
+    /// number is limited together, and each may use what the other has kept. How many there may be, for how long they are kept
+    /// and how they are made (`unixSocket`, `resolver`, `localHost`, `connect`, `tls`) is the other's to say. To close this
+    /// client leaves the connections alone; to close the other one ends both. aiohttp's
+    /// `ClientSession(connector=…, connector_owner=False)`.
+    public convenience init(_ configuration: Configuration = Configuration(), connectionsOf other: HTTPClient) {
+        var configuration = configuration
+        configuration.takeConnections(of: other.configuration)
+        self.init(configuration, lender: other.lender ?? other)
+    }
+
+    private init(_ configuration: Configuration, lender: HTTPClient?) {
         self.configuration = configuration
+        self.lender = lender
         cookies =
             switch configuration.cookies {
             case .own: CookieJar()
@@ -39,13 +56,17 @@ public final class HTTPClient: Sendable {
             }
         var lines: [UInt8] = []
         defaultLines = (try? lines.appendDefaults(configuration)).map { lines }
-        pool = ConnectionPool(
-            limit: configuration.connectionLimit, hostLimit: configuration.hostConnectionLimit,
-            idleTimeout: configuration.idleTimeout)
+        pool =
+            lender?.pool
+            ?? ConnectionPool(
+                limit: configuration.connectionLimit, hostLimit: configuration.hostConnectionLimit,
+                idleTimeout: configuration.idleTimeout)
+        guard lender == nil else { return }
         Inspection.register(pool) { [pool] in pool.metrics }
     }
 
     deinit {
+        guard lender == nil else { return }
         Inspection.forget(pool)
         let idle = pool.statistics.idleConnections
         if pool.close(), idle > 0 {
@@ -70,13 +91,16 @@ public final class HTTPClient: Sendable {
     }
 
     /// Closes the kept connections and refuses further requests. Requests under way go on. On a loop it lets others run
-    /// while it closes many, whatever was cancelled.
-    public func close() { pool.close(isPatient: true) }
+    /// while it closes many, whatever was cancelled. A client that uses another one's connections leaves them to that.
+    public func close() {
+        wasClosed.store(true, ordering: .releasing)
+        if lender == nil { pool.close(isPatient: true) }
+    }
 
-    /// `close()` was called.
-    public var isClosed: Bool { pool.isClosed }
+    /// `close()` was called, of this client or of the one whose connections it uses.
+    public var isClosed: Bool { wasClosed.load(ordering: .acquiring) || lender?.isClosed == true }
 
-    /// What it has done, and how it stands.
+    /// What it has done, and how it stands, together with those that use the same connections.
     public var statistics: HTTPClientStatistics { pool.statistics }
 
     func nextNumber() -> UInt64 { lastNumber.add(1, ordering: .relaxed).newValue }
@@ -104,6 +128,8 @@ public final class HTTPClient: Sendable {
         return try body(response)
     }
 
+    // Out of line: tasks wait in it too, and their frames are kept on the heap.
+    @inline(never)
     func perform(_ request: HTTPClientRequest) throws -> HTTPClientResponse {
         guard request.middlewares(of: self).isEmpty else { return try performThroughMiddlewares(request) }
         var journey = RequestJourney(request, client: self)
@@ -167,9 +193,12 @@ public final class HTTPClient: Sendable {
         return completed
     }
 
+    // Out of line, for the stack of who sends it.
+
     /// Makes a request to a URL, which may be relative to the base URL.
     ///
     /// - Throws: `HTTPURLError`; `HTTPClientError`, if there is no base URL.
+    @inline(never)
     public func request(
         _ method: HTTPRequest.Method, _ url: String, body: HTTPRequestBody? = nil, parameters: HTTPParameters = [:],
         headers: HTTPFields = [:], timeout: Duration? = nil

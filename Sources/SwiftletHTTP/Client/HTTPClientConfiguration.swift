@@ -29,6 +29,9 @@ extension HTTPClient {
         public var authentication: HTTPAuthentication?
         /// Where cookies are kept.
         public var cookies = Cookies.own
+        /// What requests are sent in: HTTP/1.1 or HTTP/1.0, for servers that know no better. With 1.0 each body needs a length,
+        /// `expectsContinue` does nothing, and a connection is kept if the server says so. Upgrades are 1.1 always.
+        public var version = HTTPVersion.http11
         /// How many redirects a request follows.
         public var redirectLimit = 10
         /// Asks for compressed bodies, and decodes them.
@@ -83,6 +86,20 @@ extension HTTPClient {
             /// How connections over https are secured. All of the client's share its sessions.
             public var tls = TLSClientConfiguration()
         #endif
+
+        /// What is said about connections is another one's.
+        mutating func takeConnections(of other: Configuration) {
+            idleTimeout = other.idleTimeout
+            connectionLimit = other.connectionLimit
+            hostConnectionLimit = other.hostConnectionLimit
+            unixSocket = other.unixSocket
+            resolver = other.resolver
+            localHost = other.localHost
+            connect = other.connect
+            #if TLS
+                tls = other.tls
+            #endif
+        }
 
         public init() {
             limits = HTTPLimits()

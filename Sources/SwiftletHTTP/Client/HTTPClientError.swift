@@ -101,6 +101,8 @@ public enum HTTPRequestFault: Error, Sendable, Hashable, CustomStringConvertible
     case tooManyRedirects(limit: Int)
     /// The body was a stream that has been sent, and the redirect, or the demand for authentication, wants it again.
     case bodyCannotBeRepeated
+    /// HTTP/1.0 cannot send a body whose length is not known beforehand.
+    case bodyHasNoLength
     /// The request has a Host field; the URL decides about that.
     case hasHostField
     /// A field that the client writes would have control characters, such as line endings.
@@ -120,6 +122,7 @@ public enum HTTPRequestFault: Error, Sendable, Hashable, CustomStringConvertible
         case .tooManyRedirects(let limit): "there were more than \(limit) redirects: does the server go in circles?"
         case .bodyCannotBeRepeated:
             "the body was a stream, which cannot be sent a second time: mark it isRepeatable, or send to the final URL"
+        case .bodyHasNoLength: "HTTP/1.0 needs the length of a body: give its stream one, or send bytes"
         case .hasHostField: "the URL decides about the Host field: leave it out"
         case .invalidFieldValue(let name):
             "\(name.prefix { $0 != ":" }) would have control characters, such as line endings: check where it comes from"

@@ -11,8 +11,8 @@ public struct HTTPClientRequest: Sendable {
     public var headers: HTTPFields
     /// The body; `nil` is none.
     public var body: HTTPRequestBody?
-    /// How long the whole request may take, queueing and connecting included; `nil` leaves it to the client.
-    public var timeout: Duration?
+    /// How long the whole request may take, queueing and connecting included.
+    public var timeout = Setting<Duration?>.ofClient
     /// Who asks; `nil` leaves it to the URL's credentials, and those to the client.
     public var authentication: HTTPAuthentication?
     /// Redirects are followed; otherwise they are answers like others.
@@ -22,6 +22,9 @@ public struct HTTPClientRequest: Sendable {
     /// What it does otherwise than its client.
     var exceptions: Exceptions?
 
+    /// Makes a request.
+    ///
+    /// - Parameter timeout: how long all of it may take; `nil` leaves it to the client.
     public init(
         method: HTTPRequest.Method = .get, url: HTTPURL, headers: HTTPFields = [:], body: HTTPRequestBody? = nil,
         timeout: Duration? = nil
@@ -30,7 +33,7 @@ public struct HTTPClientRequest: Sendable {
         self.url = url
         self.headers = headers
         self.body = body
-        self.timeout = timeout
+        if let timeout { self.timeout = .own(timeout) }
     }
 
     /// A request whose body is bytes.

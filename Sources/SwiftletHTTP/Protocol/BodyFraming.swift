@@ -23,7 +23,8 @@ struct FramingFields: Sendable, Hashable {
     private(set) var persists: Bool
 
     private var asksToClose = false
-    private var asksToPersist = false
+    /// The sender has named keep-alive.
+    private(set) var asksToPersist = false
     private var transferCodings = 0
 
     /// Knows of no field yet.

@@ -52,6 +52,9 @@ package struct ResponseHead: Sendable, Hashable {
     /// Whether the server leaves the connection open.
     var persists: Bool { framing.persists }
 
+    /// The server says so, whatever its version.
+    var asksToPersist: Bool { framing.asksToPersist }
+
     /// Whether another response to the same request follows (RFC 9110, 15.2). After `101 Switching Protocols` it is
     /// another protocol that follows.
     package var isInterim: Bool {

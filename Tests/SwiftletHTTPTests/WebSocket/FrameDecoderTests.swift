@@ -1,4 +1,5 @@
 import SwiftletHTTP
+import SwiftletTesting
 import Testing
 
 @Suite("WebSocket frames")
@@ -144,7 +145,7 @@ struct FrameDecoderTests {
 
     @Test("UTF-8 is judged as the standard library does, and piece by piece")
     func utf8() throws {
-        var random = SeededGenerator(state: 3)
+        var random = SeededRandom(seed: 3)
         let interesting: [UInt8] = [
             0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0,
             0xF1, 0xF3, 0xF4, 0xF5, 0xFF,

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Swiftlet
 import SwiftletHTTP
+import SwiftletTesting
 import TestSupport
 import Testing
 
@@ -178,7 +179,7 @@ struct HandshakeTests {
                     try withHTTPClient { client in
                         try client.withWebSocket(url, configuration: configuration) { socket in
                             #expect(socket.isCompressed)
-                            var random = SeededGenerator(state: 5)
+                            var random = SeededRandom(seed: 5)
                             for _ in 0..<20 {
                                 let text = (0..<800).map { _ in "\(Int.random(in: 0..<40, using: &random))" }.joined()
                                 try socket.send(text)

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Swiftlet
 import SwiftletHTTP
+import SwiftletTesting
 import TestSupport
 import Testing
 
@@ -24,7 +25,7 @@ struct WebSocketTests {
                             let text = String(repeating: "aé€😀\n", count: size / 11 + 1)
                             try socket.send(text)
                             #expect(try socket.receive() == .text(text))
-                            var random = SeededGenerator(state: UInt64(size))
+                            var random = SeededRandom(seed: UInt64(size))
                             let bytes = (0..<size).map { _ in UInt8.random(in: 0...255, using: &random) }
                             try socket.send(bytes)
                             #expect(try socket.receive() == .binary(bytes))

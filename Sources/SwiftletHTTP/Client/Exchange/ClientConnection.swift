@@ -13,6 +13,15 @@ final class ClientConnection: @unchecked Sendable {
     /// A response's head that came while the request was still being written.
     var earlyHead: ResponseHead?
 
+    /// How long the peer may be silent in any one wait; the stream counts it from any progress. At first there is no limit.
+    var waitLimit: Duration? {
+        didSet {
+            guard waitLimit != oldValue else { return }
+            socket.readTimeout = waitLimit
+            socket.writeTimeout = waitLimit
+        }
+    }
+
     init(_ socket: any ByteStream) { self.socket = socket }
 
     func close() { socket.close() }

@@ -61,34 +61,48 @@ struct Connector {
     }
 
     private func connect(to host: String, port: Int, _ notify: (Step) -> Void) throws -> any ByteStream {
+        if let stream = try connectOtherwise(to: host, port: port, notify) { return stream }
+        let addresses = try addresses(of: host, port: port, notify)
+        notify(.connecting)
+        let connection = try TCPConnection.connect(
+            to: addresses, of: addresses.first?.host == host ? nil : host, from: client.configuration.localHost,
+            until: deadline)
+        tell(notify, of: connection)
+        return connection
+    }
+
+    // Out of line, for the stack of who waits for TCP to connect.
+
+    @inline(never)
+    private func tell(_ notify: (Step) -> Void, of stream: any ByteStream) { notify(.connected(stream.remoteAddress)) }
+
+    /// Connects by other means than names and TCP, if the client has some.
+    @inline(never)
+    private func connectOtherwise(to host: String, port: Int, _ notify: (Step) -> Void) throws -> (any ByteStream)? {
+        let stream: any ByteStream
         if let connect = client.configuration.connect {
             notify(.connecting)
-            let stream = try connect(host, port, deadline)
-            notify(.connected(stream.remoteAddress))
-            return stream
-        }
-        if let path = client.configuration.unixSocket {
+            stream = try connect(host, port, deadline)
+        } else if let path = client.configuration.unixSocket {
             notify(.connecting)
-            let connection = try UnixConnection.connect(to: path, timeout: deadline?.remaining)
-            notify(.connected(connection.remoteAddress))
-            return connection
-        }
-        if let network = StreamNetwork.simulatedHost {
+            stream = try UnixConnection.connect(to: path, timeout: deadline?.remaining)
+        } else if let network = StreamNetwork.simulatedHost {
             notify(.connecting)
-            let stream = try network.connect(to: host, port: port, until: deadline)
-            notify(.connected(stream.remoteAddress))
-            return stream
+            stream = try network.connect(to: host, port: port, until: deadline)
+        } else {
+            return nil
         }
+        tell(notify, of: stream)
+        return stream
+    }
+
+    @inline(never)
+    private func addresses(of host: String, port: Int, _ notify: (Step) -> Void) throws -> [SocketAddress] {
         let resolver = client.configuration.resolver
         notify(resolver.remembers(host) ? .remembered(host: host) : .resolving(host: host))
         let addresses = try resolver.addresses(of: host, port: port, until: deadline)
         notify(.resolved(addresses))
-        notify(.connecting)
-        let name = addresses.first?.host == host ? nil : host
-        let connection = try TCPConnection.connect(
-            to: addresses, of: name, from: client.configuration.localHost, until: deadline)
-        notify(.connected(connection.remoteAddress))
-        return connection
+        return addresses
     }
 
     #if TLS

@@ -17,15 +17,17 @@ final class Exchange: @unchecked Sendable {
     /// The number that its events carry.
     let number: UInt64
     private(set) var head: ResponseHead?
+    private var version = HTTPVersion.http11
     private var phase = HTTPClientError.Phase.request
     private var attempt = 1
     private(set) var connection: ClientConnection?
     private var endpoint: ConnectionPool.Endpoint?
-    private var decoder: BodyDecoder?
+    /// Where in the body it is, once that is not read in one piece.
+    var decoder: BodyDecoder?
+    /// Its caller takes the body in pieces.
+    var isStreaming = false
     /// The connection can carry another request once the body has been read.
-    private var keepsAlive = false
-    /// Whether `deadline` counts for the body.
-    private var bodyDeadline: Deadline?
+    var keepsAlive = false
 
     init(
         _ request: HTTPClientRequest, client: HTTPClient, at started: Deadline, until deadline: Deadline?,
@@ -48,40 +50,53 @@ final class Exchange: @unchecked Sendable {
     ///   - additions: further field lines, which the client adds.
     ///   - isUpgrade: uses a connection of its own.
     func open(_ additions: RequestAdditions, isUpgrade: Bool = false) throws {
+        // No other protocol is asked for by HTTP/1.0 (RFC 9110, 7.8).
+        version = isUpgrade ? .http11 : client.configuration.version
         do {
-            guard request.method != .connect else { throw HTTPRequestFault.isConnect }
-            let key = ConnectionKey(request.url, proxy: request.proxy(of: client))
-            var bytes: [UInt8] = []
-            bytes.reserveCapacity(256)
-            try bytes.appendHead(
-                of: request, additions, client: client, isProxied: key.proxy != nil && key.scheme == .http)
-            phase = .queue
-            var wasQueued = false
-            let (endpoint, kept) = try client.pool.acquire(
-                key, at: started, until: nearest(client.configuration.queueTimeout)
-            ) { ahead in
-                wasQueued = true
-                notify(.queued(ahead: ahead))
-            }
-            if wasQueued { notify(.dequeued) }
-            self.endpoint = endpoint
+            let (bytes, kept) = try prepare(additions)
             try exchange(bytes, kept, isUpgrade: isUpgrade)
         } catch {
             throw fail(error)
         }
     }
 
+    // Who connects, and who waits for the answer, does so on top of `open` and `exchange`. What is done before and after is out
+    // of line, so that it takes nothing of the stack meanwhile: ten thousand that wait would hold a page more each.
+
+    /// Writes the head down and waits for a place.
+    ///
+    /// - Returns: the head, and a kept connection if there is one.
+    @inline(never)
+    private func prepare(_ additions: RequestAdditions) throws -> ([UInt8], ClientConnection?) {
+        guard request.method != .connect else { throw HTTPRequestFault.isConnect }
+        // Not only its pool, which may be another client's.
+        if client.isClosed { throw HTTPRequestFault.clientIsClosed }
+        let key = ConnectionKey(request.url, proxy: request.proxy(of: client))
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(256)
+        try bytes.appendHead(
+            of: request, additions, client: client, isProxied: key.proxy != nil && key.scheme == .http,
+            version: version)
+        phase = .queue
+        var wasQueued = false
+        let (endpoint, kept) = try client.pool.acquire(
+            key, at: started, until: nearest(client.configuration.queueTimeout)
+        ) { ahead in
+            wasQueued = true
+            notify(.queued(ahead: ahead))
+        }
+        if wasQueued { notify(.dequeued) }
+        self.endpoint = endpoint
+        return (bytes, kept)
+    }
+
     private func exchange(_ bytes: [UInt8], _ first: ClientConnection?, isUpgrade: Bool) throws {
         while true {
             let connection = try reusable(first, isUpgrade: isUpgrade) ?? openConnection()
             self.connection = connection
-            if let own = request.readTimeout { limitWaits(of: connection.socket, to: own) }
             do {
                 try send(bytes, on: connection)
-                phase = .readHead
-                repeat {
-                    accept(try connection.readHead(limits: client.configuration.limits, until: deadline))
-                } while head == nil
+                try receiveHead(from: connection)
                 return
             } catch  where isStale(connection, error) {
                 // Whatever the server did with a lost idempotent request, doing it again changes nothing (RFC 9110, 9.2.2).
@@ -93,6 +108,14 @@ final class Exchange: @unchecked Sendable {
         }
     }
 
+    @inline(never)
+    private func receiveHead(from connection: ClientConnection) throws {
+        phase = .readHead
+        repeat {
+            accept(try connection.readHead(limits: client.configuration.limits, until: deadline))
+        } while head == nil
+    }
+
     /// Takes the answer's head, but for an interim one.
     @inline(never)
     private func accept(_ head: ResponseHead) {
@@ -100,10 +123,16 @@ final class Exchange: @unchecked Sendable {
         notify(.headReceived(head.status))
         phase = .readBody
         self.head = head
-        if keepsAlive { keepsAlive = head.keepsAlive(forRequestMethod: request.method) }
+        if keepsAlive {
+            keepsAlive =
+                head.keepsAlive(forRequestMethod: request.method)
+                // To a client that says 1.0, a server that answers in 1.1 has to say it all the same.
+                && (version >= .http11 || head.asksToPersist)
+        }
     }
 
     /// The server closed a kept connection just when the request was on its way: no byte of an answer has come.
+    @inline(never)
     private func isStale(_ connection: ClientConnection, _ error: any Error) -> Bool {
         guard connection.isReused, attempt == 1, client.configuration.retriesStaleConnections, request.isIdempotent,
             request.isRepeatable, phase == .write || phase == .readHead, connection.input.isEmpty
@@ -112,6 +141,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     /// The kept connection, or the next one, that can still be used.
+    @inline(never)
     private func reusable(_ first: ClientConnection?, isUpgrade: Bool) -> ClientConnection? {
         guard let endpoint, attempt == 1 else { return nil }
         if isUpgrade {
@@ -148,18 +178,13 @@ final class Exchange: @unchecked Sendable {
             }
             if let event = step.event { notify(event) }
         }
-        limitWaits(of: stream, to: client.configuration.readTimeout)
         return ClientConnection(stream)
     }
 
-    /// Each wait of an exchange is bounded by this; the stream counts it from any progress.
-    private func limitWaits(of stream: any ByteStream, to timeout: Duration?) {
-        stream.readTimeout = timeout
-        stream.writeTimeout = timeout
-    }
-
+    @inline(never)
     private func send(_ bytes: [UInt8], on connection: ClientConnection) throws {
         phase = .write
+        connection.waitLimit = request.readTimeout(of: client)
         keepsAlive = true
         guard let body = request.body else {
             try connection.socket.write(bytes, until: deadline)
@@ -169,157 +194,7 @@ final class Exchange: @unchecked Sendable {
         keepsAlive = try BodySender(
             connection: connection, client: client, deadline: deadline,
             notify: observer
-        ).send(bytes, body, asksFirst: request.expectsContinue)
-    }
-
-    // MARK: The body
-
-    var framing: BodyFraming { head?.framing(forRequestMethod: request.method) ?? .none }
-
-    /// Reads all of the body and ends.
-    func collect() throws -> [UInt8] {
-        do {
-            let body: [UInt8]
-            switch framing {
-            case .none: body = []
-            case .length(let length) where head?.notes.contains(.contentEncoding) == false:
-                body = try readBody(length: length)
-            default: body = try readCodedBody()
-            }
-            end()
-            return body
-        } catch {
-            throw fail(error)
-        }
-    }
-
-    private func readBody(length: Int) throws -> [UInt8] {
-        guard let connection else { throw HTTPRequestFault.responseIsClosed }
-        if let limit = client.configuration.limits.bodyLength, length > limit {
-            throw HTTPParseError(.bodyTooLong, "the body is longer than \(limit) bytes")
-        }
-        let input = connection.input
-        // A promise costs its sender nothing, so no more than a megabyte is taken for it beforehand.
-        var body: [UInt8] = []
-        body.reserveCapacity(min(length, 1 << 20))
-        while true {
-            let count = min(length - body.count, input.bytes.count)
-            body.append(contentsOf: input.bytes[..<count])
-            input.consume(count)
-            if count > 0 { notify(.bodyChunkReceived(count: count)) }
-            guard body.count < length else { return body }
-            if try input.fill(from: connection.socket, until: deadline) == 0 {
-                throw HTTPParseError(.truncated, "the stream ended \(length - body.count) bytes before the body did")
-            }
-        }
-    }
-
-    private func readCodedBody() throws -> [UInt8] {
-        var decompressor = try makeDecompressor(limit: client.configuration.limits.bodyLength)
-        var body: [UInt8] = []
-        bodyDeadline = deadline
-        while let range = try nextRange() {
-            guard let connection else { throw HTTPRequestFault.responseIsClosed }
-            if decompressor.isEmpty {
-                body.append(contentsOf: connection.input.bytes[range])
-            } else {
-                decompressor.feed(Array(connection.input.bytes[range]))
-                while case let more = try decompressor.decodeMore(), !more.isEmpty { body += more }
-            }
-            connection.input.consume(range.upperBound)
-        }
-        try decompressor.finish()
-        return body
-    }
-
-    func makeDecompressor(limit: Int?) throws -> ContentDecoder {
-        try ContentDecoder(head: head, isOn: client.configuration.decodesContent, limit: limit)
-    }
-
-    /// Where in the input the body's next bytes lie, or `nil` at its end. They must be consumed before the next call.
-    private func nextRange() throws -> Range<Int>? {
-        guard let connection else { throw HTTPRequestFault.responseIsClosed }
-        var decoder = try self.decoder ?? BodyDecoder(framing: framing, limits: bodyLimits)
-        defer { self.decoder = decoder }
-        while true {
-            switch try decoder.next(in: connection.input.bytes.span) {
-            case .data(let range):
-                notify(.bodyChunkReceived(count: range.count))
-                return range
-            case .incomplete(let consumed):
-                connection.input.consume(consumed)
-                if try connection.input.fill(from: connection.socket, until: bodyDeadline) == 0 {
-                    try decoder.finish()
-                    return nil
-                }
-            case .end(let consumed):
-                connection.input.consume(consumed)
-                return nil
-            }
-        }
-    }
-
-    /// Who streams decides about lengths.
-    private var bodyLimits: HTTPLimits {
-        var limits = client.configuration.limits
-        if isStreaming { limits.bodyLength = nil }
-        return limits
-    }
-
-    var isStreaming = false
-
-    /// The body's next bytes as they came, or `nil` at its end, which ends the exchange.
-    func nextPiece() throws -> [UInt8]? {
-        do {
-            guard let range = try nextRange(), let connection else {
-                end()
-                return nil
-            }
-            let piece = Array(connection.input.bytes[range])
-            connection.input.consume(range.upperBound)
-            return piece
-        } catch {
-            throw fail(error)
-        }
-    }
-
-    /// Ends before the body's end. Small rests that have come already are read, so that the connection can be kept.
-    func release() {
-        guard connection != nil else { return }
-        do {
-            try drain(limit: 64 * 1024)
-        } catch {
-            keepsAlive = false
-        }
-        end()
-    }
-
-    private func drain(limit: Int) throws {
-        guard keepsAlive, let connection else { return }
-        if case .length(let length) = framing, decoder == nil, length > limit {
-            keepsAlive = false
-            return
-        }
-        var decoder = try self.decoder ?? BodyDecoder(framing: framing, limits: bodyLimits)
-        var count = 0
-        while true {
-            switch try decoder.next(in: connection.input.bytes.span) {
-            case .data(let range):
-                count += range.count
-                connection.input.consume(range.upperBound)
-            case .incomplete(let consumed):
-                connection.input.consume(consumed)
-                guard count < limit, connection.socket.hasInput,
-                    try connection.input.fill(from: connection.socket, until: nil) > 0
-                else {
-                    keepsAlive = false
-                    return
-                }
-            case .end(let consumed):
-                connection.input.consume(consumed)
-                return
-            }
-        }
+        ).send(bytes, body, asksFirst: request.expectsContinue && version >= .http11)
     }
 
     /// The answer as its caller gets it.
@@ -338,17 +213,14 @@ final class Exchange: @unchecked Sendable {
         end()
     }
 
-    private func end() {
+    /// Ends after the last byte, and keeps the connection if it can be used again.
+    func end() {
         guard let connection else { return }
         self.connection = nil
         // Bytes behind the answer are none that this client asked for: whose they are cannot be known.
         let isKept = keepsAlive && connection.input.isEmpty
         connection.input.rest()
-        if !isKept {
-            connection.close()
-        } else if request.readTimeout != nil {
-            limitWaits(of: connection.socket, to: client.configuration.readTimeout)
-        }
+        if !isKept { connection.close() }
         giveUpPlace(keeping: isKept ? connection : nil)
         notify(.ended)
     }
@@ -364,7 +236,7 @@ final class Exchange: @unchecked Sendable {
         defer { connection = nil }
         giveUpPlace(keeping: nil)
         notify(.ended)
-        if let connection { limitWaits(of: connection.socket, to: nil) }
+        connection?.waitLimit = nil
         return connection
     }
 
@@ -389,7 +261,7 @@ final class Exchange: @unchecked Sendable {
     private func translated(_ error: any Error) -> any Error {
         guard error is DeadlineExceeded || (error as? SocketError)?.reason == .timedOut else { return error }
         if let deadline, deadline <= .now {
-            return HTTPTimeoutError(limit: .total, duration: request.timeout ?? client.configuration.timeout)
+            return HTTPTimeoutError(limit: .total, duration: request.timeout(of: client))
         }
         switch phase {
         case .queue: return HTTPTimeoutError(limit: .queue, duration: client.configuration.queueTimeout)

@@ -20,7 +20,7 @@ extension [UInt8] {
     /// - Throws: `HTTPRequestFault`.
     mutating func appendHead(
         of request: HTTPClientRequest, _ additions: RequestAdditions, client: HTTPClient,
-        isProxied: Bool
+        isProxied: Bool, version: HTTPVersion = .http11
     ) throws {
         append(request.method.rawValue)
         append(.space)
@@ -33,9 +33,11 @@ extension [UInt8] {
             append(UInt8(ascii: "?"))
             append(query)
         }
-        append(" HTTP/1.1\r\nHost: ")
+        append(version == .http10 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ")
         appendAuthority(of: request.url)
         append("\r\n")
+        // It would be closed otherwise.
+        if version == .http10, request.headers[.connection] == nil { append("Connection: keep-alive\r\n") }
         var defaults = DefaultFields(except: client.configuration.omittedHeaders)
         if request.headers.isEmpty, let lines = client.defaultLines {
             append(contentsOf: lines)
@@ -48,10 +50,12 @@ extension [UInt8] {
             if defaults.needsContentType, let type = body.contentType { try appendField("Content-Type: ", type) }
             if let length = body.length {
                 try appendField("Content-Length: ", String(length))
+            } else if version == .http10 {
+                throw HTTPRequestFault.bodyHasNoLength
             } else {
                 append("Transfer-Encoding: chunked\r\n")
             }
-            if request.expectsContinue { append("Expect: 100-continue\r\n") }
+            if request.expectsContinue, version >= .http11 { append("Expect: 100-continue\r\n") }
         } else if request.method != .get, [.post, .put, .patch].contains(request.method) {
             // RFC 9110, 8.6: these have a meaning for a body, so its absence is said.
             append("Content-Length: 0\r\n")

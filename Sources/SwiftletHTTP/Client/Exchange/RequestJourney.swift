@@ -23,7 +23,7 @@ struct RequestJourney: ~Copyable {
     @inline(never)
     init(_ request: borrowing HTTPClientRequest, client: HTTPClient, isComplete: Bool = false) {
         self.client = client
-        deadline = (request.timeout ?? client.configuration.timeout).map { Deadline.after($0) }
+        deadline = request.timeout(of: client).map { Deadline.after($0) }
         number = client.nextNumber()
         authentication = request.authentication
         if authentication == nil, let credentials = request.url.credentials {
@@ -43,7 +43,7 @@ struct RequestJourney: ~Copyable {
     mutating func open(isUpgrade: Bool = false) throws -> Exchange {
         repeat {
             exchange.notify(.started)
-            try exchange.open(try additions(to: exchange.request), isUpgrade: isUpgrade)
+            try exchange.open(try additions(to: exchange), isUpgrade: isUpgrade)
         } while try goesOn()
         return exchange
     }
@@ -63,7 +63,8 @@ struct RequestJourney: ~Copyable {
     }
 
     @inline(never)
-    private func additions(to request: borrowing HTTPClientRequest) throws -> RequestAdditions {
+    private func additions(to exchange: Exchange) throws -> RequestAdditions {
+        let request = exchange.request
         var additions = RequestAdditions()
         if let jar = client.cookies, !jar.isEmpty {
             let own = request.headers[.cookie].map { Set(HTTPCookie.pairs($0).map(\.name)) } ?? []

@@ -207,8 +207,6 @@ final class ConnectionPool: Sendable {
         oldest?.close()
     }
 
-    var isClosed: Bool { state.withLock { $0.isClosed } }
-
     /// Counts a request that was sent once more.
     func countRetry() { state.withLock { $0.statistics.retries += 1 } }
 
