@@ -1,5 +1,6 @@
-# What a user runs: run, test, install. What a contributor runs besides: bench, lint, docs, drivers, bridges, nats; long: asan, tsan, fuzz,
-# faults, schedules, interop, storm, soak, pool-soak, nats-soak, aarch64.
+# What a user runs: run, test, install. What a contributor runs besides: bench, lint, docs, drivers, bridges, nats,
+# deployment; long: asan, tsan, fuzz, faults, schedules,
+# interop, storm, soak, pool-soak, nats-soak, aarch64.
 PREFIX ?= /usr/local
 SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletAsyncIOTests SwiftletTestingTests \
   SwiftletNetTests SwiftletHTTPTests SwiftletInterposeTests SwiftletPoolTests SwiftletNATSTests SwiftletInspectTests SwiftletProgramTests
@@ -8,7 +9,7 @@ SUITES := SwiftletCoroutinesTests SwiftletLoopTests SwiftletModelTests SwiftletA
 SANITIZED := $(filter-out SwiftletProgramTests,$(SUITES))
 STATIC := -c release -Xswiftc -static-stdlib --scratch-path .build/static
 
-.PHONY: run test bench lint docs asan tsan storm soak pool-soak drivers aarch64 fuzz faults schedules interop bridges nats nats-soak install tools clean
+.PHONY: run test bench lint docs asan tsan storm soak pool-soak drivers aarch64 fuzz faults schedules interop bridges nats nats-soak deployment install tools clean
 
 run: tools  ## the tutorial's experiment: 100 requests to a server that takes 3 s
 	swift build -c release --product swiftlet
@@ -17,6 +18,7 @@ run: tools  ## the tutorial's experiment: 100 requests to a server that takes 3 
 # One process a suite: each sees only its own reports, descriptors and memory. The programs' tests measure by the clock: one at a time.
 test: tools  ## everything
 	swift build --build-tests
+	Documentation/check-code
 	@set -e; for suite in $(SUITES); do echo "== $$suite"; \
 	  [ $$suite = SwiftletProgramTests ] && order=--no-parallel || order=; \
 	  swift test --skip-build $$order --filter "$$suite\."; done
@@ -98,6 +100,11 @@ drivers: tools ## libpq, hiredis and its own tests, libcurl, libmariadb in fiber
 
 docs: ## DocC for every library, warnings are errors
 	Documentation/build
+
+deployment: tools ## the example service as process 1 of a bare root, and its unit under systemd in a container; needs root
+	@command -v debootstrap systemd-nspawn > /dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends debootstrap systemd-container; }
+	Deployment/check
+	Deployment/check-unit
 
 install: tools ## a release binary with Swift's standard library linked in
 	swift build $(STATIC) --product swiftlet

@@ -71,8 +71,12 @@ extension InterposeTests {
             let (reading, writing) = makePipe()
             // At the end of what is open, where closefrom hits nobody else.
             let number = fcntl(reading, F_DUPFD, 900)
-            let child = way == "pclose" ? popen("sleep 0.05", "r") : nil
-            nonisolated(unsafe) let file = way == "pclose" ? child : fdopen(number, "r")
+            nonisolated(unsafe) let file: UnsafeMutablePointer<FILE>? =
+                switch way {
+                case "pclose": popen("sleep 0.05", "r")
+                case "freopen", "fclose": fdopen(number, "r")
+                default: nil
+                }
             let waited = way == "pclose" ? fileno(file) : number
             try await onLoop {
                 let reader = try spawnAndPark {
