@@ -24,8 +24,8 @@ struct JetStream {
     ///
     /// - Parameters:
     ///   - operation: for errors, as in "make the stream X".
-    ///   - member: what an answer must hold. A server that loses the lead while it does what was asked answers with neither that
-    ///     nor an error, which is as good as no answer.
+    ///   - member: what an answer must hold. A cluster whose servers were being killed has answered with neither that nor an error
+    ///     (nats-soak), which is as good as no answer.
     ///   - limit: how long in all.
     /// - Throws: `APIError` with what the server says; `NATSError.unanswered`; `CancellationError`.
     func request(
