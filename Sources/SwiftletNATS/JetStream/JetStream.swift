@@ -24,16 +24,21 @@ struct JetStream {
     ///
     /// - Parameters:
     ///   - operation: for errors, as in "make the stream X".
+    ///   - member: what an answer must hold. A cluster whose servers were being killed has answered with neither that nor an error
+    ///     (nats-soak), which is as good as no answer.
     ///   - limit: how long in all.
     /// - Throws: `APIError` with what the server says; `NATSError.unanswered`; `CancellationError`.
     func request(
-        _ subject: String, _ text: String = "", to operation: String, limit: Duration = .seconds(15)
+        _ subject: String, _ text: String = "", to operation: String, for member: String? = nil,
+        limit: Duration = .seconds(15)
     ) throws -> JSON {
         let start = ContinuousClock.now
         let deadline = Deadline.after(limit)
         while true {
             let message = try ask(OutgoingMessage(subject, text: text), until: min(.after(Self.answerLimit), deadline))
-            if let message, message.status == nil, let answer = JSON(message.bytes) {
+            if let message, message.status == nil, let answer = JSON(message.bytes),
+                answer["error"] != nil || member.map({ answer[$0] != nil }) ?? true
+            {
                 guard let error = answer["error"] else { return answer }
                 let code = error["err_code"]?.integer ?? error["code"]?.integer ?? 0
                 let failure = APIError(code: code, reason: error["description"]?.string ?? "no reason is given")
@@ -110,7 +115,8 @@ struct JetStream {
         let name = durable.map { "\"durable_name\":\"\($0)\"," } ?? ""
         do {
             let answer = try request(
-                subject, "{\"stream_name\":\"\(stream)\",\"config\":{\(name)\(settings)}}", to: operation)
+                subject, "{\"stream_name\":\"\(stream)\",\"config\":{\(name)\(settings)}}", to: operation,
+                for: "name")
             guard let made = answer["name"]?.string else { throw APIError(code: 0, reason: "the answer has no name") }
             return (made, answer["num_pending"]?.integer ?? 0)
         } catch let error as APIError {
