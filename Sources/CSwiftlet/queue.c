@@ -32,7 +32,11 @@ void *swiftlet_array_resize(void *array, size_t bytes, size_t wanted) {
     resized = realloc(array, wanted);
   }
   if (!resized || resized == MAP_FAILED) abort();  // a lost wake-up would be worse
-  if (wanted >= HUGE_FROM) madvise(resized, wanted, MADV_HUGEPAGE);  // a wish: a kernel without them refuses
+  if (wanted >= HUGE_FROM) {
+    int reason = errno;
+    madvise(resized, wanted, MADV_HUGEPAGE);  // a wish: a kernel without them refuses
+    errno = reason;
+  }
   return resized;
 }
 

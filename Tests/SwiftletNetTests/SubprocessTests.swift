@@ -221,7 +221,8 @@ private func isRunning(_ id: String) -> Bool {
             #expect(throws: CancellationError.self) { try running.get(timeout: .seconds(50)) }
             #expect(isGone(id.value))
         }
-        try await onTaskLoop { _ in
+        try await onTaskLoop { loop in
+            let parks = loop.statistics.parks
             let isReady = Event()
             let running = Task {
                 try await withSubprocess(shell("echo ready; exec sleep 1000")) { child in
@@ -231,6 +232,7 @@ private func isRunning(_ id: String) -> Bool {
                 }
             }
             try await isReady.wait()
+            while loop.statistics.parks == parks { await Task.yield() }  // it waits for the line, or for the end
             running.cancel()
             await #expect(throws: CancellationError.self) { _ = try await running.value }
             // So does cancelling one that only collects.

@@ -119,6 +119,15 @@ struct InspectTests {
     }
 
     @Test
+    func `A lock that is held during another wait`() async throws {
+        let program = try start("parked")
+        let (_, finding) = try await finding("! unfair wait:", by: "ps", of: program)
+        #expect(finding.contains("1 coroutine waits for a lock, for ") && finding.contains("that owner (spawned at "))
+        #expect(finding.contains("Release the lock before such a wait."))
+        program.signal(SIGKILL)
+    }
+
+    @Test
     func `A leak of a thousand sockets`() async throws {
         let program = try start("sockets", "1000")
         let outcome = try await swiftlet("ps", "\(program.identifier)")

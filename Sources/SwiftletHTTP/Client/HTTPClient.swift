@@ -91,7 +91,8 @@ public final class HTTPClient: Sendable {
     }
 
     /// Closes the kept connections and refuses further requests. Requests under way go on. On a loop it lets others run
-    /// while it closes many, whatever was cancelled. A client that uses another one's connections leaves them to that.
+    /// while it closes many, whatever was cancelled. A client that uses another one's connections leaves them to that,
+    /// and requests that wait for one of those go on too.
     public func close() {
         wasClosed.store(true, ordering: .releasing)
         if lender == nil { pool.close(isPatient: true) }

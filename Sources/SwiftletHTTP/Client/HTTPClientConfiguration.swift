@@ -29,8 +29,9 @@ extension HTTPClient {
         public var authentication: HTTPAuthentication?
         /// Where cookies are kept.
         public var cookies = Cookies.own
-        /// What requests are sent in: HTTP/1.1 or HTTP/1.0, for servers that know no better. With 1.0 each body needs a length,
-        /// `expectsContinue` does nothing, and a connection is kept if the server says so. Upgrades are 1.1 always.
+        /// What requests are sent in: HTTP/1.1, or HTTP/1.0 for servers that know no better; anything else counts as 1.1. With 1.0
+        /// each body needs a length, `expectsContinue` does nothing, and a connection is kept if the server says so. Upgrades,
+        /// and tunnels through a proxy, are 1.1 always.
         public var version = HTTPVersion.http11
         /// How many redirects a request follows.
         public var redirectLimit = 10

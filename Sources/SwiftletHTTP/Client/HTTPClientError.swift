@@ -122,7 +122,8 @@ public enum HTTPRequestFault: Error, Sendable, Hashable, CustomStringConvertible
         case .tooManyRedirects(let limit): "there were more than \(limit) redirects: does the server go in circles?"
         case .bodyCannotBeRepeated:
             "the body was a stream, which cannot be sent a second time: mark it isRepeatable, or send to the final URL"
-        case .bodyHasNoLength: "HTTP/1.0 needs the length of a body: give its stream one, or send bytes"
+        case .bodyHasNoLength:
+            "HTTP/1.0 needs the length of a body: give its stream one and do not compress it, or send bytes"
         case .hasHostField: "the URL decides about the Host field: leave it out"
         case .invalidFieldValue(let name):
             "\(name.prefix { $0 != ":" }) would have control characters, such as line endings: check where it comes from"

@@ -24,6 +24,9 @@ extension HTTPClientRequest.Setting<Duration?> {
     /// So many seconds.
     public static func seconds(_ count: some BinaryInteger) -> Self { .own(.seconds(count)) }
 
+    /// So many seconds, as `Duration.seconds` takes them.
+    public static func seconds(_ count: Double) -> Self { .own(.seconds(count)) }
+
     /// So many milliseconds.
     public static func milliseconds(_ count: some BinaryInteger) -> Self { .own(.milliseconds(count)) }
 }

@@ -20,7 +20,7 @@ extension EventLoop {
         let second = unsafe thread.pointee.current!
         let parked = unsafe frames { unsafe swiftlet_backtrace_of_context(first, $0, $1) }
         let here = unsafe frames { unsafe swiftlet_backtrace_here($0, $1) }
-        Report(
+        let report = Report(
             .sharedDescriptor,
             """
             \(unsafe describeStack(second)) is about to wait until descriptor \(number) can be \(side == .reading ? "read" : "written"), \
@@ -30,8 +30,9 @@ extension EventLoop {
             \(parked.joined(separator: "\n"))
             The second comes from here:
             \(here.joined(separator: "\n"))
-            """
-        ).post()
+            """)
+        // A handler may park; between the look at the descriptor and the wait for it nothing may come in between.
+        callInNextTurn(file: #fileID, line: #line) { report.post() }
     }
 
     private func describeStack(_ context: ContextPointer) -> String {

@@ -81,7 +81,7 @@ public final class EventLoop: Hashable, @unchecked Sendable {
         /// Reports a fiber's failure when it ends, as gevent prints it, not only if nobody has looked at it when it is gone.
         public var reportsFailuresAtOnce = false
         /// Reports when a stack begins to wait for a side of a descriptor for which another one waits already, and names both, once a
-        /// descriptor: which of the two gets what comes is mostly a mistake, where trio raises `BusyResourceError`. They are served
+        /// descriptor, for either side: which of the two gets what comes is mostly a mistake, where trio raises `BusyResourceError`. They are served
         /// in order of arrival all the same.
         public var reportsSharedDescriptors = false
         /// Pooled stacks whose memory is kept when the loop idles.

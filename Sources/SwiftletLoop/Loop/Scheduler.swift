@@ -43,7 +43,7 @@ extension EventLoop {
             case .callback:
                 let callback = unsafe Unmanaged<Callback>.fromOpaque(item.pointer).takeRetainedValue()
                 callback.run()
-                giveBack(callback)
+                giveBack(consume callback)
             case .decision, .timeout, .sleep: break  // never in this queue
             }
         }

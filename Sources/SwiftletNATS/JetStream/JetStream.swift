@@ -24,7 +24,7 @@ struct JetStream {
     ///
     /// - Parameters:
     ///   - operation: for errors, as in "make the stream X".
-    ///   - member: what an answer must hold. A cluster whose servers were being killed has answered with neither that nor an error
+    ///   - member: the text that an answer must hold. A cluster whose servers were being killed has answered with neither that nor an error
     ///     (nats-soak), which is as good as no answer.
     ///   - limit: how long in all.
     /// - Throws: `APIError` with what the server says; `NATSError.unanswered`; `CancellationError`.
@@ -37,7 +37,7 @@ struct JetStream {
         while true {
             let message = try ask(OutgoingMessage(subject, text: text), until: min(.after(Self.answerLimit), deadline))
             if let message, message.status == nil, let answer = JSON(message.bytes),
-                answer["error"] != nil || member.map({ answer[$0] != nil }) ?? true
+                answer["error"] != nil || member.map({ answer[$0]?.string != nil }) ?? true
             {
                 guard let error = answer["error"] else { return answer }
                 let code = error["err_code"]?.integer ?? error["code"]?.integer ?? 0
@@ -117,7 +117,7 @@ struct JetStream {
             let answer = try request(
                 subject, "{\"stream_name\":\"\(stream)\",\"config\":{\(name)\(settings)}}", to: operation,
                 for: "name")
-            guard let made = answer["name"]?.string else { throw APIError(code: 0, reason: "the answer has no name") }
+            guard let made = answer["name"]?.string else { throw NATSError.unanswered(operation: operation) }
             return (made, answer["num_pending"]?.integer ?? 0)
         } catch let error as APIError {
             // A durable one that is there, with other settings: they hold.

@@ -84,7 +84,7 @@ void tell_files(answers *answers);
 void tell_closing(answers *answers, bool exits);
 void tell_record_locks(answers *answers);
 /// There must be no other children.
-void tell_any_child(answers *answers);
+void tell_any_child(answers *answers, bool has_no_other);
 void tell_names(answers *answers);
 void tell_semaphores(answers *answers);
 void tell_pause(answers *answers);

@@ -13,7 +13,8 @@ final class ClientConnection: @unchecked Sendable {
     /// A response's head that came while the request was still being written.
     var earlyHead: ResponseHead?
 
-    /// How long the peer may be silent in any one wait; the stream counts it from any progress. At first there is no limit.
+    /// How long the peer may be silent in any one wait; the stream counts it from any progress. At first there is no limit,
+    /// whatever the stream was made with.
     var waitLimit: Duration? {
         didSet {
             guard waitLimit != oldValue else { return }
@@ -22,7 +23,11 @@ final class ClientConnection: @unchecked Sendable {
         }
     }
 
-    init(_ socket: any ByteStream) { self.socket = socket }
+    init(_ socket: any ByteStream) {
+        self.socket = socket
+        socket.readTimeout = nil
+        socket.writeTimeout = nil
+    }
 
     func close() { socket.close() }
 

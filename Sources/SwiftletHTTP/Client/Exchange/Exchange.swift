@@ -127,7 +127,7 @@ final class Exchange: @unchecked Sendable {
             keepsAlive =
                 head.keepsAlive(forRequestMethod: request.method)
                 // To a client that says 1.0, a server that answers in 1.1 has to say it all the same.
-                && (version >= .http11 || head.asksToPersist)
+                && (version != .http10 || head.asksToPersist)
         }
     }
 
@@ -194,7 +194,7 @@ final class Exchange: @unchecked Sendable {
         keepsAlive = try BodySender(
             connection: connection, client: client, deadline: deadline,
             notify: observer
-        ).send(bytes, body, asksFirst: request.expectsContinue && version >= .http11)
+        ).send(bytes, body, asksFirst: request.expectsContinue && version != .http10)
     }
 
     /// The answer as its caller gets it.

@@ -36,8 +36,8 @@ extension [UInt8] {
         append(version == .http10 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ")
         appendAuthority(of: request.url)
         append("\r\n")
-        // It would be closed otherwise.
-        if version == .http10, request.headers[.connection] == nil { append("Connection: keep-alive\r\n") }
+        // It would be closed otherwise. Not to a proxy: old ones pass it on unread (RFC 9112, C.2.2).
+        if version == .http10, !isProxied, request.headers[.connection] == nil { append("Connection: keep-alive\r\n") }
         var defaults = DefaultFields(except: client.configuration.omittedHeaders)
         if request.headers.isEmpty, let lines = client.defaultLines {
             append(contentsOf: lines)
@@ -55,7 +55,7 @@ extension [UInt8] {
             } else {
                 append("Transfer-Encoding: chunked\r\n")
             }
-            if request.expectsContinue, version >= .http11 { append("Expect: 100-continue\r\n") }
+            if request.expectsContinue, version != .http10 { append("Expect: 100-continue\r\n") }
         } else if request.method != .get, [.post, .put, .patch].contains(request.method) {
             // RFC 9110, 8.6: these have a meaning for a body, so its absence is said.
             append("Content-Length: 0\r\n")
