@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -150,7 +151,8 @@ int call_sendmmsg(int descriptor, unsigned count, size_t size) {
 
 // MARK: Signals
 
-static volatile sig_atomic_t counted, handler_pause;
+static atomic_int counted;  // the handler may run on any thread
+static volatile sig_atomic_t handler_pause;
 static volatile long slept;
 
 static void count_one(int signal) {

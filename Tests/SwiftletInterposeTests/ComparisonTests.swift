@@ -32,7 +32,8 @@ extension InterposeTests {
         }
 
         /// None is forgotten: what lies behind each covered name hears of the calls that the scenarios make.
-        @Test func everyCoveredNameIsCompared() async throws {
+        @Test(.disabled(if: Sanitizer.isThread, "it exchanges pointers that other threads read; nobody else does"))
+        func everyCoveredNameIsCompared() async throws {
             let names = report.calls.filter { $0.binding == .bound }.map(\.name)
             unpatchAll()  // so that each name leads to libc's own function of that name, and to no other
             defer { patchAll() }
