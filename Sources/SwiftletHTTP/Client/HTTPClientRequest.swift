@@ -24,7 +24,12 @@ public struct HTTPClientRequest: Sendable {
 
     /// Makes a request.
     ///
-    /// - Parameter timeout: how long all of it may take; `nil` leaves it to the client.
+    /// - Parameters:
+    ///   - method: GET unless something else is said.
+    ///   - url: where it goes.
+    ///   - headers: its own fields, besides those that the client adds.
+    ///   - body: what it carries.
+    ///   - timeout: how long all of it may take; `nil` leaves it to the client.
     public init(
         method: HTTPRequest.Method = .get, url: HTTPURL, headers: HTTPFields = [:], body: HTTPRequestBody? = nil,
         timeout: Duration? = nil
