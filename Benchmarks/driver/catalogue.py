@@ -139,7 +139,7 @@ WORKLOADS = {workload.name: workload for workload in (
         pool_peer("multiprocessing", "pool_map", 100_000),
         pool_peer("aiomultiprocess", "pool_map", 100_000, modules=("aiomultiprocess",), rounds=2),
     ), "ns/job", columns=("chunk",), rounds=3),
-    Workload("pool_compute", "a map that computes over two processes, as a part of its serial time", "alone", (
+    Workload("pool_compute", "a map that computes over two processes, as a part of its serial time", "both_cpus", (
         ours("swiftlet", "pool_compute", 40),
     ), "of serial", columns=("speedup",), rounds=3),
     Workload("pool_bytes", "a gigabyte in buffers of 16 MB to two worker processes", "alone", (

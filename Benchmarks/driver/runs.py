@@ -1,7 +1,8 @@
 """One run of one program, for each kind of workload. A run is (program, size) -> its JSON line.
 
-Programs that need no other run on the first CPU. Servers are pinned to the first CPU and their
-load to the second; for the HTTP clients it is the other way round.
+Programs that need no other run on the first CPU; what is about several CPUs at once has both.
+Servers are pinned to the first CPU and their load to the second; for the HTTP clients it is the
+other way round.
 """
 import json
 import os
@@ -31,12 +32,20 @@ class Stopwatch:
         return max(0.0, (busy_seconds(self.cpus) - self.busy - own_seconds) / self.wall())
 
 
-def alone(program, size):
-    wait_until_quiet([FIRST])
-    watch = Stopwatch([FIRST])
+def _by_itself(program, size, cpus):
+    wait_until_quiet(cpus)
+    watch = Stopwatch(cpus)
     arguments = [] if size is None else [size]
-    line, cpu, _ = run_to_end([*program.command, *arguments, *program.options], [FIRST], 120)
+    line, cpu, _ = run_to_end([*program.command, *arguments, *program.options], cpus, 120)
     return {**line, "foreign": watch.foreign(cpu)}
+
+
+def alone(program, size):
+    return _by_itself(program, size, [FIRST])
+
+
+def both_cpus(program, size):
+    return _by_itself(program, size, [FIRST, SECOND])
 
 
 def allocations(program, size):
@@ -135,4 +144,4 @@ def slow_fetch(program, size):
 
 
 KINDS = {run.__name__: run for run in (
-    alone, allocations, echo_server, http_server, https_server, idle_server, http_client, slow_fetch)}
+    alone, both_cpus, allocations, echo_server, http_server, https_server, idle_server, http_client, slow_fetch)}
