@@ -33,7 +33,7 @@ struct Dump: ParsableCommand {
             if group.members.count > 1 {
                 output.add("\(Wording.count(group.members.count, "coroutine")) at the same place:")
             }
-            for coroutine in group.members { output.add(Self.describe(coroutine, in: snapshot)) }
+            for place in group.members { output.add(Self.describe(snapshot.coroutines[place], in: snapshot)) }
             for line in snapshot.backtrace(group.stack) { output.add("      \(line)") }
         }
         output.add("")
@@ -80,19 +80,20 @@ struct Dump: ParsableCommand {
 /// Coroutines with one backtrace.
 struct CoroutineGroup {
     let stack: Int?
-    var members: [Snapshot.Coroutine]
+    /// Places among the snapshot's coroutines.
+    var members: [Int]
 
     /// The small groups first: what is different from the rest is what is looked for.
     static func groups(of snapshot: Snapshot) -> [CoroutineGroup] {
         var groups: [CoroutineGroup] = []
         var places: [Int: Int] = [:]
-        for coroutine in snapshot.coroutines {
+        for (member, coroutine) in snapshot.coroutines.enumerated() {
             let key = coroutine.stack ?? -1
             if let place = places[key] {
-                groups[place].members.append(coroutine)
+                groups[place].members.append(member)
             } else {
                 places[key] = groups.count
-                groups.append(CoroutineGroup(stack: coroutine.stack, members: [coroutine]))
+                groups.append(CoroutineGroup(stack: coroutine.stack, members: [member]))
             }
         }
         return groups.sorted { $0.members.count < $1.members.count }

@@ -40,13 +40,13 @@ struct LoopHistory {
     }
 
     /// How long ago something began, by a counter that it raised: at least. A look takes its time, so samples may be younger.
-    func age(_ number: UInt64, _ counter: KeyPath<Sample, UInt64>, at now: UInt64) -> (age: UInt64, isOlder: Bool)? {
+    func age(_ number: UInt64, _ counter: (Sample) -> UInt64, at now: UInt64) -> (age: UInt64, isOlder: Bool)? {
         guard let first = samples.first, number > 0 else { return nil }
-        if first[keyPath: counter] >= number { return (now - min(first.time, now), true) }
+        if counter(first) >= number { return (now - min(first.time, now), true) }
         var (low, high) = (0, samples.count)
         while low < high {
             let middle = (low + high) / 2
-            if samples[middle][keyPath: counter] < number { low = middle + 1 } else { high = middle }
+            if counter(samples[middle]) < number { low = middle + 1 } else { high = middle }
         }
         return (low < samples.count ? now - min(samples[low].time, now) : 0, false)
     }

@@ -12,6 +12,8 @@ struct WireWriter {
 
     mutating func add(_ text: String) {
         bytes.append(UInt8(ascii: "\t"))
+        let isPlain = text.utf8.allSatisfy { $0 >= 32 && $0 != UInt8(ascii: "\\") }
+        guard !isPlain else { return bytes.append(contentsOf: text.utf8) }
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\t"): bytes.append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "t")])
@@ -25,13 +27,22 @@ struct WireWriter {
     mutating func add(_ number: some BinaryInteger) {
         bytes.append(UInt8(ascii: "\t"))
         if number < 0 { bytes.append(UInt8(ascii: "-")) }
-        var rest = UInt64(number.magnitude)
-        let first = bytes.count
+        add(digitsOf: UInt64(number.magnitude), base: 10)
+    }
+
+    @inline(__always)  // the base is a constant then
+    private mutating func add(digitsOf number: UInt64, base: UInt64) {
+        var (rest, low) = (number, bytes.count)
         repeat {
-            bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
-            rest /= 10
+            let digit = UInt8(rest % base)
+            bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit)
+            rest /= base
         } while rest > 0
-        bytes[first...].reverse()
+        var high = bytes.count - 1
+        while low < high {
+            bytes.swapAt(low, high)
+            (low, high) = (low + 1, high - 1)
+        }
     }
 
     /// Nothing is an empty field.
@@ -46,7 +57,7 @@ struct WireWriter {
         bytes.append(UInt8(ascii: "\t"))
         for (place, number) in numbers.enumerated() {
             if place > 0 { bytes.append(UInt8(ascii: ",")) }
-            bytes.append(contentsOf: String(UInt64(truncatingIfNeeded: number), radix: 16).utf8)
+            add(digitsOf: UInt64(truncatingIfNeeded: number), base: 16)
         }
     }
 

@@ -13,6 +13,9 @@ extension InspectionReader {
             }
             unsafe slabs = unsafe [swiftlet_slab](repeating: swiftlet_slab(), count: count * 2)
         }
+        let most = unsafe slabs.reduce(0) { unsafe $0 + $1.used }
+        result.coroutines.reserveCapacity(most)
+        places.reserveCapacity(most)
         for index in unsafe slabs.indices { unsafe readSlab(slabs[index]) }
     }
 
