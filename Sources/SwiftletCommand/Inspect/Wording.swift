@@ -123,7 +123,9 @@ extension Snapshot {
     /// The same from the innermost function on that is neither the library's nor Swift's.
     func ownFrames(_ stack: Int?, limit: Int = 12) -> [String] {
         let all = backtrace(stack)
-        let own = all.drop { Self.libraries.contains(Wording.module(of: $0)) || $0.hasPrefix("0x") }
+        let own = all.drop {
+            Self.libraries.contains(Wording.module(of: $0)) || $0.hasPrefix("0x") || $0.contains(".so")
+        }
         return Array((own.isEmpty ? all[...] : own).prefix(limit))
     }
 
