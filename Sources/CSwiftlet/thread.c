@@ -65,6 +65,8 @@ static void thread_ends(void *argument) {
   pthread_mutex_unlock(&records_lock);
   // What others gave back meanwhile has been unwound with the rest, but its reference is still held.
   swiftlet_thread_take_abandoned(thread);
+  // Before somebody else has the record: patched locks look at it as long as it is this thread's, also after the unlock.
+  swiftlet_this_thread = NULL;
   pthread_mutex_lock(&records_lock);
   // With stacks left (one refused to unwind) the record stays out of use, as its pool does.
   if (!thread->pool) {
@@ -72,7 +74,6 @@ static void thread_ends(void *argument) {
     free_records = record;
   }
   pthread_mutex_unlock(&records_lock);
-  swiftlet_this_thread = NULL;
 }
 
 static void make_end_key(void) { pthread_key_create(&end_key, thread_ends); }

@@ -150,6 +150,11 @@ private func pause(_ duration: Duration) throws { try sleep(duration) }
             return try result.get(timeout: .seconds(60)) + (simulatedTime < .seconds(60) ? 1 : 0)
         }
         #expect(value == 8)
+        // Also if it ends between the loop's look at its messages and that at the clock.
+        try simulate { () throws -> Void in
+            for _ in 0..<2000 { #expect(try pool.spawn { 7 }.get(timeout: .seconds(60)) == 7) }
+            #expect(simulatedTime < .seconds(60))
+        }
         let resumed = try await simulate { () async throws -> Int in
             await withUnsafeContinuation { continuation in
                 pool.spawn {

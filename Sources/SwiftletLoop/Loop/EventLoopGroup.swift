@@ -7,6 +7,7 @@ public final class EventLoopGroup: Sendable {
     /// The loops, all running.
     public let loops: [EventLoop]
     private let next = Atomic<Int>(0)
+    private let isStopped = Atomic<Bool>(false)
 
     /// Starts the loops.
     ///
@@ -29,17 +30,25 @@ public final class EventLoopGroup: Sendable {
     /// The next loop in turn.
     public var any: EventLoop { loops[next.wrappingAdd(1, ordering: .relaxed).oldValue % loops.count] }
 
-    /// Makes a fiber on the next loop in turn.
+    /// Makes a fiber on the next loop in turn. In a group that was stopped it does not run: its error is `LoopError.closed`.
     @discardableResult
     public func spawn<Value: Sendable>(
         name: String? = nil, file: StaticString = #fileID, line: UInt32 = #line,
         _ body: @escaping @Sendable () throws -> Value
     ) -> Fiber<Value> {
-        any.spawn(name: name, file: file, line: line, body)
+        let loop = any
+        guard isStopped.load(ordering: .acquiring) else { return loop.spawn(name: name, file: file, line: line, body) }
+        // Its thread may not have closed it yet.
+        let fiber = unsafe Fiber(body, loop: Unmanaged.passUnretained(loop).toOpaque(), file: file, line: line)
+        fiber.finishUnstarted(LoopError.closed)
+        return fiber
     }
 
     /// Ends the loops: their fibers are cancelled. Called by the last release as well.
-    public func stop() { for loop in loops { loop.stop() } }
+    public func stop() {
+        isStopped.store(true, ordering: .releasing)
+        for loop in loops { loop.stop() }
+    }
 
     /// Runs the body with a group that is stopped afterwards.
     public static func with<Value>(count: Int? = nil, _ body: (EventLoopGroup) throws -> Value) throws -> Value {

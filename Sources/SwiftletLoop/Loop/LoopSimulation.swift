@@ -20,6 +20,8 @@ final class SimulatedRun: Sendable {
     let jobsBefore: UInt64
     /// What the program has given to threads of pools, and they have not finished.
     let workElsewhere = Atomic<Int>(0)
+    /// Some was given away since the inbox was looked at last. Only the loop's thread asks it.
+    nonisolated(unsafe) var mayHaveMessages = false
 
     init(_ simulation: any LoopSimulation, at began: UInt64, jobsBefore: UInt64) {
         unsafe self.simulation = simulation
@@ -108,6 +110,10 @@ extension EventLoop {
         } else if run.workElsewhere.load(ordering: .acquiring) > 0 {
             // Its end need not wake anybody. A message that says so would come at any time, and change the order of turns.
             waitForOthers(timeout: 50_000_000)
+        } else if unsafe run.mayHaveMessages {
+            // What has ended sent its result before it was counted, perhaps after the last look.
+            unsafe run.mayHaveMessages = false
+            waitForOthers(timeout: 0)
         } else if unsafe core.pointee.timers.count > 0 {
             let next = unsafe core.pointee.timers.timers[0].deadline
             if next > run.began.advancedSaturating(by: Self.horizon) { return tellSimulatedDeadlock() }
@@ -128,6 +134,7 @@ extension EventLoop {
     /// Work for a pool's thread. What a simulated program has given away is under way until it has ended, also if it sleeps.
     static func countedInSimulation(_ work: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
         guard let run = unsafe currentIfAny?.simulation else { return work }
+        unsafe run.mayHaveMessages = true
         run.workElsewhere.add(1, ordering: .relaxed)
         return {
             work()
