@@ -280,6 +280,7 @@ struct InspectTests {
             try screen.waitFor("filter 'a lock held'")
             screen.type("\r")
             try screen.waitFor("spawned at InspectProgram/Scenes.swift:")
+            screen.type("\u{1b}[D")  // Left means nothing
             try screen.waitFor("OwnedLock")
             screen.type("q")
             screen.type("s")
@@ -290,6 +291,45 @@ struct InspectTests {
             #expect(try screen.end() == 0)
             // It gives the terminal back.
             #expect(screen.text.hasSuffix("\u{1b}[?25h\u{1b}[?1049l"))
+        }
+        program.signal(SIGKILL)
+    }
+
+    @Test
+    func `Ctrl-Z gives the terminal back, and going on takes it again`() async throws {
+        let program = try start("parked")
+        let identifier = program.identifier
+        try await onThread {
+            let screen = try PseudoTerminal("swiftlet", ["top", "\(identifier)", "--interval", "200ms"])
+            try screen.waitFor("sleeper")
+            #expect(!screen.isCooked)
+            screen.signal(SIGTSTP)
+            try screen.waitFor("\u{1b}[?25h\u{1b}[?1049l")
+            try screen.waitForStop()
+            #expect(screen.isCooked)
+            screen.signal(SIGCONT)
+            try screen.waitFor("\u{1b}[?1049h")
+            try screen.waitFor("sleeper")
+            #expect(!screen.isCooked)
+            screen.type("q")
+            #expect(try screen.end() == 0)
+        }
+        program.signal(SIGKILL)
+    }
+
+    @Test
+    func `On a dumb terminal lines are as wide as it is, and looks stand apart`() async throws {
+        let program = try start("parked")
+        let identifier = program.identifier
+        try await onThread {
+            let screen = try PseudoTerminal(
+                "swiftlet", ["top", "\(identifier)", "--interval", "200ms", "--count", "2"], columns: 80, kind: "dumb")
+            #expect(try screen.end() == 0)
+            let lines = screen.text.split(separator: "\r\n", omittingEmptySubsequences: false)
+            #expect(lines.count { $0.hasPrefix("process \(identifier) ") } == 2)
+            #expect(lines.dropLast().count { $0.isEmpty } == 1)
+            #expect(lines.allSatisfy { $0.count <= 80 && !$0.hasSuffix(" ") && !$0.contains("\u{1b}") })
+            #expect(screen.text.contains(/; at \d\d:\d\d:\d\d/) || screen.text.contains(/at\r\n  \d\d:\d\d:\d\d/))
         }
         program.signal(SIGKILL)
     }
@@ -440,6 +480,7 @@ struct InspectTests {
         }
         let page = try await get("/?key=\(address.2)")
         #expect(page.hasPrefix("HTTP/1.1 200") && page.contains("<!doctype html>"))
+        #expect(page.contains("overflow-wrap: anywhere; }"))
         #expect(page.contains("default-src 'none'") && !page.contains("src=") && !page.contains("<link"))
         let snapshot = try await get("/snapshot?key=\(address.2)")
         let body = try #require(snapshot.range(of: "\r\n\r\n")).upperBound
@@ -449,6 +490,13 @@ struct InspectTests {
         #expect(try await get("/?key=00000000000000000000000000000000").hasPrefix("HTTP/1.1 403"))
         #expect(try await get("/?key=\(address.2)", host: "evil.example").hasPrefix("HTTP/1.1 403"))
         program.signal(SIGKILL)
+        // A page that is opened now has a name for what it cannot show.
+        var late = snapshot
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !late.contains("\"error\""), ContinuousClock.now < deadline {
+            late = try await get("/snapshot?key=\(address.2)")
+        }
+        #expect(late.contains("\"process\": \"process \(program.identifier) ("))
         web.signal(SIGTERM)
         #expect(try web.finish().exitCode == 128 + SIGTERM)
     }
