@@ -19,6 +19,7 @@ enum InspectionPage {
         .bar.busy i { background: var(--bad); }
         small { opacity: .75; } table { border-collapse: collapse; width: 100%; }
         th, td { text-align: left; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+        td.w { white-space: nowrap; }
         th { cursor: pointer; user-select: none; white-space: nowrap; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
         tr.c:hover { background: var(--soft); cursor: pointer; } tr.dead td { color: var(--bad); }
         pre { margin: .2rem 0 .6rem; padding: .5rem; background: var(--soft); white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px; }
@@ -80,7 +81,7 @@ enum InspectionPage {
           for (const [c, depth] of rows.slice(0, most)) {
             const tr = document.createElement("tr"); tr.className = c.cycle === undefined ? "c" : "c dead";
             const name = cell(c.name); name.style.paddingLeft = depth * 1.2 + "rem"; name.title = c.origin ?? "";
-            tr.append(cell(c.number ?? "", "n"), cell(c.kind), cell(c.state), cell((c.older && c.age_ns !== undefined ? ">" : "") + time(c.age_ns), "n"), cell((c.wait_older ? ">" : "") + time(c.wait_ns), "n"), cell(time(c.ran_ns), "n"), name,
+            tr.append(cell(c.number ?? "", "n"), cell(c.kind, "w"), cell(c.state, "w"), cell((c.older && c.age_ns !== undefined ? ">" : "") + time(c.age_ns), "n"), cell((c.wait_older ? ">" : "") + time(c.wait_ns), "n"), cell(time(c.ran_ns), "n"), name,
               cell([c.wait, c.deadline_ns === undefined ? "" : `at most ${time(c.deadline_ns)} more`].filter(Boolean).join(", ") + (c.cycle === undefined ? "" : "  [deadlock]")), cell(c.stack_used ? `${grouped(c.stack_used)} B` : "", "n"));
             tr.onclick = () => { if (selects()) return; const r = reference(c); open.has(r) ? open.delete(r) : open.add(r); draw(); };
             body.push(tr);

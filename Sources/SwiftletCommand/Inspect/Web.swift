@@ -47,7 +47,11 @@ struct Web: ParsableCommand {
                     return try target.look(stacks: true).json
                 } catch let failure as Failure {
                     return JSONText.object([
-                        ("error", JSONText.quoted("\(failure.reason).")), ("process", JSONText.quoted(process)),
+                        (
+                            "error",
+                            JSONText.quoted(failure.code == EX_NOINPUT ? "\(process) has ended." : "\(failure.reason).")
+                        ),
+                        ("process", JSONText.quoted(process)),
                     ])
                 }
             }
