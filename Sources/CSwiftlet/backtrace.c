@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -244,4 +245,20 @@ bool swiftlet_symbol_at(const void *address, char *name, size_t capacity, size_t
     }
   }
   return found;
+}
+
+bool swiftlet_object_at(const void *address, char *name, size_t capacity, size_t *offset) {
+  lookup wanted = {.address = (uintptr_t)address};
+  if (!dl_iterate_phdr(find_file, &wanted)) return false;
+  const char *path = wanted.path;
+  char own[4096];
+  if (strcmp(path, "/proc/self/exe") == 0) {
+    ssize_t length = readlink(path, own, sizeof own - 1);
+    own[length > 0 ? length : 0] = 0;
+    path = own;
+  }
+  const char *slash = strrchr(path, '/');
+  snprintf(name, capacity, "%s", slash ? slash + 1 : path);
+  *offset = wanted.address - wanted.load_address;
+  return true;
 }

@@ -39,8 +39,10 @@ struct Swiftlet: ParsableCommand {
             let code = exitCode(for: error)
             if code.isSuccess { exit(withError: error) }  // --help and the like
             let reason = message(for: error)
-            let unknown = code == .validationFailure ? unknownOption(in: Array(CommandLine.arguments.dropFirst())) : nil
-            complain(unknown.flatMap { reason.contains($0) ? nil : "Unknown option '\($0)'" } ?? reason)
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            let unknown = code == .validationFailure ? unknownOption(in: arguments) : nil
+            let command = code == .validationFailure ? unknownCommand(in: arguments) : nil
+            complain(command ?? unknown.flatMap { reason.contains($0) ? nil : "Unknown option '\($0)'" } ?? reason)
             Glibc.exit(told(code.rawValue))
         }
     }

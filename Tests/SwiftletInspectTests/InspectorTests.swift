@@ -1,3 +1,4 @@
+import CSwiftlet
 import Glibc
 import Swiftlet
 import SwiftletLoop
@@ -141,4 +142,63 @@ import Testing
         }
         return kinds
     }
+
+    /// Above what other tests use: the number is taken again and again.
+    private func makePipe(at wanted: CInt) throws -> (Descriptor, UInt64) {
+        var ends: [CInt] = [0, 0]
+        try #require(pipe(&ends) == 0)
+        #expect(dup2(ends[0], wanted) == wanted)
+        for end in ends { close(end) }
+        return (Descriptor(owning: wanted), swiftlet_now())
+    }
+
+    @Test func aRecordedWaitHasTheNameOfItsOwnDescriptor() throws {
+        try Inspector.start()
+        var names = DescriptorNames()
+        let (first, firstTime) = try makePipe(at: 987)
+        #expect(names.news(of: 987, at: firstTime) == "pipe")
+        #expect(names.news(of: 987, at: firstTime + 1) == nil)
+        first.close()
+        // An event from before the end, which is known.
+        #expect(names.news(of: 987, at: swiftlet_now()) == nil)
+        let (second, secondTime) = try makePipe(at: 987)
+        second.close()
+        let (third, thirdTime) = try makePipe(at: 987)
+        // What the second was nobody has seen; it is not called as the third.
+        #expect(names.news(of: 987, at: secondTime) == "descriptor 987, which is closed by now,")
+        #expect(names.news(of: 987, at: secondTime + 1) == nil)
+        #expect(names.news(of: 987, at: thirdTime) == "pipe")
+        third.close()
+    }
+
+    @Test func anAddressWithoutAFunctionIsToldByItsObject() throws {
+        // The program's headers, in which there is no code.
+        let maps = try #require(SnapshotMaker.readFile("/proc/self/maps"))
+        let base = try #require(maps.split(separator: "-").first.flatMap { UInt($0, radix: 16) })
+        #expect(Symbols.shared.name(of: base + 64) == "swiftletPackageTests.xctest + 0x40")
+        #expect(Symbols.shared.name(of: 8).hasPrefix("0x"))
+        let own = unsafeBitCast(dlsym(nil, "malloc"), to: UInt.self)
+        #expect(Symbols.shared.function(at: own).hasSuffix("malloc "))
+    }
+
+    @Test func descriptorsOfOneFunctionAreOneGroup() async throws {
+        try await onLoop { () throws -> Void in
+            try Inspector.start()
+            let listener = try TCPListener()
+            let connections = try openAtTwoPlaces(listener.port)
+            let groups = try look().descriptors.filter {
+                $0.description == "TCP connections to 127.0.0.1:\(listener.port)"
+            }
+            #expect(groups.map(\.count) == [7])
+            for connection in connections { connection.close() }
+            listener.close()
+        }
+    }
+}
+
+@inline(never)
+private func openAtTwoPlaces(_ port: Int) throws -> [TCPConnection] {
+    var connections = [try TCPConnection.connect(to: "127.0.0.1", port: port)]
+    for _ in 0..<6 { connections.append(try TCPConnection.connect(to: "127.0.0.1", port: port)) }
+    return connections
 }

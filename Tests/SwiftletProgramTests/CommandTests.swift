@@ -14,7 +14,9 @@ struct CommandTests {
         ),
         (["serve", "--port", "65536"], "--port must be 0 to 65535"),
         (["compare", "--url", "nonsense"], "--url 'nonsense' is no URL"),
-        (["surf"], "surf"),
+        (["surf"], "There is no command 'surf'; there are serve, fetch, "),
+        (["dmup", "3"], "There is no command 'dmup'; did you mean 'dump'?"),
+        (["tree", "-5"], "Unknown option '-5'"), (["ps", "-5"], "Unknown option '-5'"),
     ])
     func `Bad arguments: one line and exit code 64`(arguments: [String], reason: String) async throws {
         let outcome = try await onThread { try RunningProgram("swiftlet", arguments).finish() }

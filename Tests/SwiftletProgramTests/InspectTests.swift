@@ -87,6 +87,9 @@ struct InspectTests {
         #expect(finding.contains("it runs culprit, which computes without a wait") && finding.contains("toThread { }"))
         let place = try #require(outcome.texts.firstIndex(of: finding))
         #expect(outcome.texts[place...].prefix(6).contains { $0.contains("findPerfectNumbers") })
+        let tree = try await swiftlet("tree", "\(program.identifier)")
+        let told = try #require(tree.texts.firstIndex { $0.hasPrefix("! blocked loop:") })
+        #expect(tree.texts[told...].prefix(5).contains { $0.contains("findPerfectNumbers") })
         program.signal(SIGKILL)
     }
 
@@ -98,6 +101,7 @@ struct InspectTests {
         let place = try #require(outcome.texts.firstIndex(of: finding))
         let frames = outcome.texts[place...].prefix(6)
         #expect(frames.contains { $0.contains("nanosleep") } && frames.contains { $0.contains("askSlowDevice") })
+        #expect(outcome.texts.contains { $0.contains(" blocked ") && $0.contains(" culprit") })
         program.signal(SIGKILL)
     }
 
@@ -115,6 +119,8 @@ struct InspectTests {
                 })
         }
         #expect(outcome.texts.count { $0.hasSuffix("[deadlock 1]") } == 3)
+        let list = try await swiftlet("ps", "\(program.identifier)")
+        #expect(list.texts.count { $0.hasSuffix("[deadlock 1]") } == 3)
         program.signal(SIGKILL)
     }
 
@@ -186,6 +192,46 @@ struct InspectTests {
     }
 
     @Test
+    func `One that has ended and was not waited for`() async throws {
+        let program = try start("parked")
+        program.signal(SIGKILL)
+        while try String(contentsOfFile: "/proc/\(program.identifier)/stat", encoding: .utf8).contains(") Z ") == false
+        {}
+        let outcome = try await swiftlet("ps", "\(program.identifier)")
+        #expect(outcome.exitCode == 69)
+        #expect(
+            outcome.errors.hasSuffix(
+                "has ended; its number stays until its parent (process \(getpid())) takes note of that\n")
+        )
+    }
+
+    @Test
+    func `A name with commands for the terminal is shown without them`() async throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("e\u{1b}[31m\nx").path
+        unlink(path)
+        symlink("/bin/sleep", path)
+        defer { unlink(path) }
+        let program = try RunningProgram(String(repeating: "../", count: 30) + path, ["1000"])
+        while try String(contentsOfFile: "/proc/\(program.identifier)/comm", encoding: .utf8).hasPrefix("e") == false {}
+        let outcome = try await swiftlet("ps", "\(program.identifier)")
+        #expect(outcome.errors.contains("(e?[31m?x) does not listen"), "\(outcome.errors)")
+        #expect(!outcome.errors.contains("\u{1b}") && outcome.errors.split(separator: "\n").count == 1)
+        program.signal(SIGKILL)
+    }
+
+    @Test(arguments: ["dump", "dump --json", "ps", "ps --json", "tree"])
+    func `Output that cannot be written is told`(words: String) async throws {
+        let program = try start("parked")
+        let command = "exec '\(RunningProgram.path(of: "swiftlet"))' \(words) \(program.identifier) > /dev/full"
+        let outcome = try await onThread {
+            try RunningProgram(String(repeating: "../", count: 30) + "bin/sh", ["-c", command]).finish()
+        }
+        #expect(outcome.exitCode == 74)
+        #expect(outcome.errors == "swiftlet: cannot write the output: No space left on device\n")
+        program.signal(SIGKILL)
+    }
+
+    @Test
     func `A program that is not linked with the library says so`() async throws {
         let outcome = try await onThread {
             try RunningProgram("PreloadProgram", ["1"], environment: ["SWIFTLET_INSPECT": "1"]).finish()
@@ -197,7 +243,9 @@ struct InspectTests {
     func `A signal starts the inspector of a stuck process`() async throws {
         let program = try RunningProgram("InspectProgram", ["compute"], environment: ["SWIFTLET_INSPECT": "signal"])
         #expect(program.nextLine()?.text == "ready")
-        #expect(try await swiftlet("ps", "\(program.identifier)").exitCode == 69)
+        let silent = try await swiftlet("ps", "\(program.identifier)")
+        #expect(silent.exitCode == 69)
+        #expect(silent.errors.hasSuffix("it waits for a signal to begin: kill -USR2 \(program.identifier)\n"))
         program.signal(SIGUSR2)
         let deadline = ContinuousClock.now + .seconds(30)
         var outcome = try await swiftlet("ps", "\(program.identifier)")
@@ -232,6 +280,7 @@ struct InspectTests {
             try screen.waitFor("filter 'a lock held'")
             screen.type("\r")
             try screen.waitFor("spawned at InspectProgram/Scenes.swift:")
+            screen.type("\u{1b}[D")  // Left means nothing
             try screen.waitFor("OwnedLock")
             screen.type("q")
             screen.type("s")
@@ -242,6 +291,45 @@ struct InspectTests {
             #expect(try screen.end() == 0)
             // It gives the terminal back.
             #expect(screen.text.hasSuffix("\u{1b}[?25h\u{1b}[?1049l"))
+        }
+        program.signal(SIGKILL)
+    }
+
+    @Test
+    func `Ctrl-Z gives the terminal back, and going on takes it again`() async throws {
+        let program = try start("parked")
+        let identifier = program.identifier
+        try await onThread {
+            let screen = try PseudoTerminal("swiftlet", ["top", "\(identifier)", "--interval", "200ms"])
+            try screen.waitFor("sleeper")
+            #expect(!screen.isCooked)
+            screen.signal(SIGTSTP)
+            try screen.waitFor("\u{1b}[?25h\u{1b}[?1049l")
+            try screen.waitForStop()
+            #expect(screen.isCooked)
+            screen.signal(SIGCONT)
+            try screen.waitFor("\u{1b}[?1049h")
+            try screen.waitFor("sleeper")
+            #expect(!screen.isCooked)
+            screen.type("q")
+            #expect(try screen.end() == 0)
+        }
+        program.signal(SIGKILL)
+    }
+
+    @Test
+    func `On a dumb terminal lines are as wide as it is, and looks stand apart`() async throws {
+        let program = try start("parked")
+        let identifier = program.identifier
+        try await onThread {
+            let screen = try PseudoTerminal(
+                "swiftlet", ["top", "\(identifier)", "--interval", "200ms", "--count", "2"], columns: 80, kind: "dumb")
+            #expect(try screen.end() == 0)
+            let lines = screen.text.split(separator: "\r\n", omittingEmptySubsequences: false)
+            #expect(lines.count { $0.hasPrefix("process \(identifier) ") } == 2)
+            #expect(lines.dropLast().count { $0.isEmpty } == 1)
+            #expect(lines.allSatisfy { $0.count <= 80 && !$0.hasSuffix(" ") && !$0.contains("\u{1b}") })
+            #expect(screen.text.contains(/; at \d\d:\d\d:\d\d/) || screen.text.contains(/at\r\n  \d\d:\d\d:\d\d/))
         }
         program.signal(SIGKILL)
     }
@@ -267,6 +355,119 @@ struct InspectTests {
         program.signal(SIGKILL)
     }
 
+    private func record(_ program: RunningProgram, _ duration: String = "700ms") async throws
+        -> (events: [[String: Any]], errors: String)
+    {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("swiftlet-\(UUID()).json").path
+        defer { unlink(path) }
+        let outcome = try await swiftlet("trace", "\(program.identifier)", "--duration", duration, "-o", path)
+        #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        return (try events(at: path), outcome.errors)
+    }
+
+    private func events(at path: String) throws -> [[String: Any]] {
+        try #require(
+            try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path))) as? [[String: Any]])
+    }
+
+    /// When something began and ended, in microseconds; of a track all of which has the name.
+    private func spans(_ name: String, _ phases: [String], in events: [[String: Any]]) -> [(begin: Double, end: Double)]
+    {
+        let times = phases.map { phase in
+            events.filter { $0["name"] as? String == name && $0["ph"] as? String == phase }.compactMap {
+                $0["ts"] as? Double
+            }
+        }
+        return zip(times[0], times[1]).map { ($0, $1) }
+    }
+
+    @Test
+    func `A recording of a stuck process shows what it is stuck in`() async throws {
+        let program = try start("compute")
+        let (events, errors) = try await record(program)
+        let runs = spans("culprit", ["B", "E"], in: events)
+        #expect(runs.count == 1 && runs.first?.begin == 0 && runs.first?.end ?? 0 >= 700_000)
+        let waits = spans("waits: a timer", ["b", "e"], in: events)
+        #expect(waits.count == 1 && waits.first?.begin == 0 && waits.first?.end ?? 0 >= 700_000)
+        #expect(errors.contains("nothing happened meanwhile; `swiftlet dump \(program.identifier)`"))
+        program.signal(SIGKILL)
+    }
+
+    @Test
+    func `A recording of a deadlock goes on to its end, under the coroutines' names`() async throws {
+        let program = try start("deadlock")
+        let (events, _) = try await record(program)
+        for (one, other) in [("Plato", "Kant"), ("Kant", "Hume"), ("Hume", "Plato")] {
+            let lives = spans(one, ["b", "e"], in: events)
+            #expect(lives.count == 1 && lives.first?.begin == 0 && lives.first?.end ?? 0 >= 700_000)
+            let waits = spans("waits (lock): a lock held by \(other)", ["b", "e"], in: events)
+            #expect(waits.count == 1 && waits.first?.begin == 0 && waits.first?.end ?? 0 >= 700_000)
+        }
+        program.signal(SIGKILL)
+    }
+
+    @Test
+    func `A recorded coroutine has one track, which has its name`() async throws {
+        let program = try start("busy")
+        let (events, _) = try await record(program)
+        let begins = events.filter { $0["ph"] as? String == "b" }
+        let brief = begins.filter { $0["name"] as? String == "brief" }
+        #expect(brief.count > 5 && Set(brief.compactMap { $0["id"] as? String }).count == brief.count)
+        #expect(
+            brief.contains {
+                (($0["args"] as? [String: Any])?["spawned at"] as? String)?.hasPrefix("InspectProgram/Scenes.swift:")
+                    == true
+            })
+        #expect(!events.contains { ($0["name"] as? String ?? "").hasPrefix("fiber at InspectProgram/") })
+        program.signal(SIGKILL)
+    }
+
+    @Test
+    func `A recording says where events were lost, and ends by a signal`() async throws {
+        let program = try start("busy")
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("swiftlet-\(UUID()).json").path
+        defer { unlink(path) }
+        // The program makes more than the recorder reads, the more so while that is stopped. It hears of a loss at the end of a
+        // batch: however slow it is, it gets there in one of these times.
+        var gaps: [[String: Any]] = []
+        for seconds in [2, 8, 32] where gaps.isEmpty {
+            let recorder = try RunningProgram("swiftlet", ["trace", "\(program.identifier)", "-o", path])
+            while access(path, F_OK) != 0 { try await Task.sleep(for: .milliseconds(10)) }
+            try await Task.sleep(for: .milliseconds(300))
+            recorder.signal(SIGSTOP)
+            try await Task.sleep(for: .seconds(1))
+            recorder.signal(SIGCONT)
+            try await Task.sleep(for: .seconds(seconds))
+            recorder.signal(SIGINT)
+            let outcome = try await onThread { try recorder.finish() }
+            #expect(outcome.exitCode == 0, "\(outcome.errors)")
+            gaps = try events(at: path).filter {
+                $0["ph"] as? String == "i" && ($0["name"] as? String ?? "").hasSuffix(" lost here")
+            }
+            let lost = gaps.reduce(0) { $0 + (($1["args"] as? [String: Any])?["lost"] as? Int ?? 0) }
+            let told = try #require(outcome.errors.firstMatch(of: /events?, ([0-9,]+) lost, [0-9.]+ MB/)).output.1
+            #expect("\(lost)" == told.filter { $0 != "," })
+        }
+        #expect(!gaps.isEmpty)
+        #expect(gaps.allSatisfy { $0["ts"] as? Double ?? 0 > 0 })
+        program.signal(SIGKILL)
+    }
+
+    @Test
+    func `On a terminal, findings are broken at its width`() async throws {
+        let program = try start("deadlock")
+        let identifier = program.identifier
+        let lines = try await onThread {
+            let screen = try PseudoTerminal("swiftlet", ["ps", "\(identifier)"])
+            #expect(try screen.end() == 0)
+            return screen.text.split(whereSeparator: \.isNewline).map(String.init)
+        }
+        let place = try #require(lines.firstIndex { $0.hasPrefix("! deadlock:") })
+        #expect(lines[place].count <= 100 && lines[place + 1].hasPrefix("  ") && !lines[place + 1].hasPrefix("   "))
+        #expect(lines.contains { $0.hasPrefix("    Plato (spawned at ") })
+        program.signal(SIGKILL)
+    }
+
     @Test
     func `A page for a browser of this machine, with a key`() async throws {
         let program = try start("deadlock")
@@ -284,6 +485,7 @@ struct InspectTests {
         }
         let page = try await get("/?key=\(address.2)")
         #expect(page.hasPrefix("HTTP/1.1 200") && page.contains("<!doctype html>"))
+        #expect(page.contains("overflow-wrap: anywhere; }"))
         #expect(page.contains("default-src 'none'") && !page.contains("src=") && !page.contains("<link"))
         let snapshot = try await get("/snapshot?key=\(address.2)")
         let body = try #require(snapshot.range(of: "\r\n\r\n")).upperBound
@@ -293,6 +495,13 @@ struct InspectTests {
         #expect(try await get("/?key=00000000000000000000000000000000").hasPrefix("HTTP/1.1 403"))
         #expect(try await get("/?key=\(address.2)", host: "evil.example").hasPrefix("HTTP/1.1 403"))
         program.signal(SIGKILL)
+        // A page that is opened now has a name for what it cannot show.
+        var late = snapshot
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !late.contains("\"error\""), ContinuousClock.now < deadline {
+            late = try await get("/snapshot?key=\(address.2)")
+        }
+        #expect(late.contains("\"process\": \"process \(program.identifier) ("))
         web.signal(SIGTERM)
         #expect(try web.finish().exitCode == 128 + SIGTERM)
     }

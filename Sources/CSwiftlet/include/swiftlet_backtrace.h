@@ -26,4 +26,7 @@ int swiftlet_backtrace_of_context(const swiftlet_context *context, void **frames
 /// The function at an address and the offset in it: from the symbol tables of the loaded files. False if unknown.
 bool swiftlet_symbol_at(const void *address, char *name, size_t capacity, size_t *offset);
 
+/// The name of the program or library in which an address lies, without its folder, and where in it. False if it lies in none.
+bool swiftlet_object_at(const void *address, char *name, size_t capacity, size_t *offset);
+
 #endif

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import SwiftletInspect
 
 /// Shows everything, with backtraces.
@@ -15,44 +14,49 @@ struct Dump: ParsableCommand {
 
     func run() throws {
         let snapshot = try argument.target.look(stacks: true)
-        if json { return printLine(snapshot.json) }
         var output = BufferedOutput()
-        output.add("\(snapshot.summary); looked at in \(Wording.time(snapshot.process.duration))")
-        for line in snapshot.describeFindings(backtraces: true) { output.add(line) }
+        if json {
+            try output.add(snapshot.json)
+            return try output.flush()
+        }
+        try output.add("\(snapshot.summary); looked at in \(Wording.time(snapshot.process.duration))")
+        for line in snapshot.describeFindings(backtraces: true, width: BufferedOutput.width) { try output.add(line) }
         for loop in snapshot.loops {
-            output.add("")
-            output.add(snapshot.summary(loop))
-            output.add("  \(snapshot.counters(loop))")
-            output.add(
+            try output.add("")
+            try output.add(snapshot.summary(loop))
+            try output.add("  \(snapshot.counters(loop))")
+            try output.add(
                 "  processor time \(Wording.time(loop.processorTime)); \(Wording.count(loop.readyJobs, "job")) ready, \(Wording.count(loop.unread, "message")) unread"
             )
-            for line in snapshot.backtrace(loop.stack) { output.add("      \(line)") }
+            for line in snapshot.backtrace(loop.stack) { try output.add("      \(line)") }
         }
         for group in CoroutineGroup.groups(of: snapshot) {
-            output.add("")
+            try output.add("")
             if group.members.count > 1 {
-                output.add("\(Wording.count(group.members.count, "coroutine")) at the same place:")
+                try output.add("\(Wording.count(group.members.count, "coroutine")) at the same place:")
             }
-            for place in group.members { output.add(Self.describe(snapshot.coroutines[place], in: snapshot)) }
-            for line in snapshot.backtrace(group.stack) { output.add("      \(line)") }
+            for place in group.members { try output.add(Self.describe(snapshot.coroutines[place], in: snapshot)) }
+            for line in snapshot.backtrace(group.stack) { try output.add("      \(line)") }
         }
-        output.add("")
+        try output.add("")
         for group in snapshot.descriptors {
             let numbers = group.numbers.map(String.init).joined(separator: ",")
             let more = group.count > group.numbers.count ? ",.." : ""
-            output.add(
+            try output.add(
                 "\(Wording.count(group.count, "descriptor")) (\(numbers)\(more)): \(Wording.printable(group.description))"
             )
-            if group.stack != nil { output.add("    made at") }
-            for line in snapshot.backtrace(group.stack, limit: 12) { output.add("      \(line)") }
+            if group.stack != nil { try output.add("    made at") }
+            for line in snapshot.backtrace(group.stack, limit: 12) { try output.add("      \(line)") }
         }
-        output.add("")
-        for metric in snapshot.metrics { output.add("\(metric.name): \(metric.value)") }
+        try output.add("")
+        for metric in snapshot.metrics { try output.add(Wording.printable("\(metric.name): \(metric.value)")) }
         for report in snapshot.reports {
-            output.add("")
-            output.add("reported \(Wording.time(report.age)) ago: \(report.kind): \(report.message)")
+            try output.add("")
+            let lines = "reported \(Wording.time(report.age)) ago: \(report.kind): \(report.message)".split(
+                separator: "\n", omittingEmptySubsequences: false)
+            for line in lines { try output.add(Wording.printable(String(line))) }
         }
-        output.flush()
+        try output.flush()
     }
 
     private static func describe(_ coroutine: Snapshot.Coroutine, in snapshot: Snapshot) -> String {
@@ -60,7 +64,7 @@ struct Dump: ParsableCommand {
         if coroutine.state == "waiting" {
             text += "waits for \(Wording.printable(coroutine.wait))"
         } else {
-            text += "is \(coroutine.state)\(coroutine.wait.isEmpty ? "" : " at \(coroutine.wait)")"
+            text += "is \(coroutine.state)\(coroutine.wait.isEmpty ? "" : " at \(Wording.printable(coroutine.wait))")"
         }
         if let age = coroutine.waitAge { text += ", since \(Wording.age(age, isOlder: coroutine.waitIsOlder))" }
         if let deadline = coroutine.deadline { text += ", at most \(Wording.time(deadline)) more" }
@@ -97,29 +101,5 @@ struct CoroutineGroup {
             }
         }
         return groups.sorted { $0.members.count < $1.members.count }
-    }
-}
-
-/// Standard output, written in large pieces.
-struct BufferedOutput {
-    private var bytes: [UInt8] = []
-
-    mutating func add(_ line: String) {
-        bytes += line.utf8
-        bytes.append(UInt8(ascii: "\n"))
-        if bytes.count > 1 << 18 { flush() }
-    }
-
-    mutating func flush() {
-        bytes.withUnsafeBytes { bytes in
-            var done = 0
-            while done < bytes.count {
-                let count = write(STDOUT_FILENO, bytes.baseAddress! + done, bytes.count - done)
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return }  // whoever read it has gone
-                done += count
-            }
-        }
-        bytes.removeAll(keepingCapacity: true)
     }
 }

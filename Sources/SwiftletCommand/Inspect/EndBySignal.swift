@@ -7,6 +7,9 @@ enum EndBySignal {
 
     static var isWanted: Bool { wanted.load(ordering: .relaxed) }
 
+    /// The wish was heeded: another one is about what is done now.
+    static func forget() { wanted.store(false, ordering: .relaxed) }
+
     /// Answers what to restore.
     static func install() -> [(CInt, sigaction)] {
         [SIGINT, SIGTERM, SIGHUP].map { number in

@@ -58,6 +58,13 @@ extension Snapshot {
         }
     }
 
+    /// What is indented stays so.
+    private static func wrapped(_ line: String, to width: Int) -> [String] {
+        guard line.count > width else { return [line] }
+        let indentation = String(line.prefix { $0 == " " })
+        return Wording.wrapped(line, to: width - indentation.count).map { indentation + $0 }
+    }
+
     static func place(_ coroutine: Coroutine) -> String {
         guard let origin = coroutine.origin, !coroutine.name.hasSuffix(origin) else { return "" }
         return " (spawned at \(Wording.printable(origin)))"
@@ -150,11 +157,18 @@ extension Snapshot {
     }
 
     /// The findings as lines, those about a place with its backtrace.
-    func describeFindings(backtraces: Bool) -> [String] {
+    ///
+    /// - Parameters:
+    ///   - limit: the most functions of a backtrace.
+    ///   - width: where sentences are broken, if they are.
+    func describeFindings(backtraces: Bool, limit: Int = 24, width: Int? = nil) -> [String] {
         findings.flatMap { finding -> [String] in
-            var lines = ["! \(finding.text)"]
+            var lines = "! \(finding.text)".split(separator: "\n").map(String.init)
+            if let width { lines = lines.flatMap { Self.wrapped($0, to: width) } }
             if backtraces {
-                let frames = finding.isOfDescriptors ? ownFrames(finding.stack) : backtrace(finding.stack, limit: 24)
+                let frames =
+                    finding.isOfDescriptors
+                    ? ownFrames(finding.stack, limit: min(limit, 12)) : backtrace(finding.stack, limit: limit)
                 lines += frames.map { "      \($0)" }
             }
             return lines

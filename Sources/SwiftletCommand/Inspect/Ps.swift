@@ -25,15 +25,20 @@ struct Ps: ParsableCommand {
         // With backtraces only where they end up in the findings: that of a stuck loop.
         var snapshot = try Target(process: CInt(pid)).look(stacks: true)
         if let filter { snapshot.coroutines.removeAll { !$0.matches(filter) } }
-        if json { return printLine(snapshot.json) }
-        printLine(snapshot.summary)
-        for loop in snapshot.loops {
-            printLine(snapshot.summary(loop))
-            printLine("  \(snapshot.counters(loop))")
+        var output = BufferedOutput()
+        if json {
+            try output.add(snapshot.json)
+            return try output.flush()
         }
-        for line in snapshot.describeFindings(backtraces: true) { printLine(line) }
-        printLine(CoroutineTable.header)
-        for coroutine in snapshot.coroutines { printLine(CoroutineTable.line(coroutine, in: snapshot)) }
+        try output.add(snapshot.summary)
+        for loop in snapshot.loops {
+            try output.add(snapshot.summary(loop))
+            try output.add("  \(snapshot.counters(loop))")
+        }
+        for line in snapshot.describeFindings(backtraces: true, width: BufferedOutput.width) { try output.add(line) }
+        try output.add(CoroutineTable.header)
+        for coroutine in snapshot.coroutines { try output.add(CoroutineTable.line(coroutine, in: snapshot)) }
+        try output.flush()
     }
 
     private func listProcesses() throws {
@@ -51,13 +56,18 @@ struct Ps: ParsableCommand {
             lines.append("\(Wording.padded("\(process)", to: 8)) \(Wording.printable(name))")
             objects.append(JSONText.object([("pid", "\(process)"), ("name", JSONText.quoted(name))]))
         }
-        if json { return printLine(JSONText.array(objects)) }
+        var output = BufferedOutput()
+        if json {
+            try output.add(JSONText.array(objects))
+            return try output.flush()
+        }
         if lines.isEmpty {
             writeToStandardError(
                 "swiftlet: no process can be inspected: start one with SWIFTLET_INSPECT=1, or call Inspector.start() in it\n"
             )
         }
-        for line in lines { printLine(line) }
+        for line in lines { try output.add(line) }
+        try output.flush()
     }
 }
 
@@ -70,7 +80,7 @@ enum CoroutineTable {
         if let deadline = coroutine.deadline {
             detail += (detail.isEmpty ? "" : ", ") + "at most \(Wording.time(deadline)) more"
         }
-        if coroutine.cycle != nil { detail += "  [deadlock]" }
+        if let cycle = coroutine.cycle { detail += "  [deadlock \(cycle + 1)]" }
         if coroutine.isCancelled { detail += "  [cancelled]" }
         return line(
             snapshot.label(coroutine), coroutine.kind, coroutine.state,

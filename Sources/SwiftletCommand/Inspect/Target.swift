@@ -18,11 +18,11 @@ struct Target {
             throw Failure(
                 code: EX_NOPERM,
                 reason:
-                    "process \(process) (\(name)) belongs to \(Self.userName(owner)): run swiftlet as that user, or as root"
+                    "\(title) belongs to \(Self.userName(owner)): run swiftlet as that user, or as root"
             )
         }
         if let state, state == "T" || state == "t" {
-            throw .unavailable("process \(process) (\(name)) is stopped; let it go on first: kill -CONT \(process)")
+            throw .unavailable("\(title) is stopped; let it go on first: kill -CONT \(process)")
         }
         var reason = ENOENT
         for path in paths(owner) {
@@ -36,14 +36,40 @@ struct Target {
             if number != -ENOENT { reason = -number }
         }
         if reason == EACCES || reason == EPERM {
-            throw Failure(
-                code: EX_NOPERM, reason: "process \(process) (\(name)) lets nobody else look: run swiftlet as its user")
+            throw Failure(code: EX_NOPERM, reason: "\(title) lets nobody else look: run swiftlet as its user")
         }
-        throw .unavailable(
+        // Asked only now: it is also the state of one that runs on when its first thread has ended.
+        if let ended { throw .unavailable(ended) }
+        throw .unavailable("\(title) does not listen for inspection: \(remedy)")
+    }
+
+    /// How to make it listen. Where a signal does that, a process that is stuck can stay as it is.
+    private var remedy: String {
+        let restart = """
+            start it with SWIFTLET_INSPECT=1, or call Inspector.start() in it; it must be linked with SwiftletInspect
             """
-            process \(process) (\(name)) does not listen for inspection: start it with SWIFTLET_INSPECT=1, or call \
-            Inspector.start() in it; it must be linked with SwiftletInspect
-            """)
+        // To one that does not catch it the signal is the end.
+        let catchesSignal = status("SigCgt").flatMap { UInt64($0, radix: 16) }.map {
+            $0 >> UInt64(SIGUSR2 - 1) & 1 == 1
+        }
+        guard setting("SWIFTLET_INSPECT") == "signal" else {
+            return catchesSignal == true
+                ? restart + "; if it has called Inspector.startOnSignal(), kill -USR2 \(process) lets it listen"
+                : restart
+        }
+        return catchesSignal == true
+            ? "it waits for a signal to begin: kill -USR2 \(process)"
+            : """
+            SWIFTLET_INSPECT=signal is set, but it does not catch the signal: it has made no loop yet, or is not linked \
+            with SwiftletInspect
+            """
+    }
+
+    /// That it has ended, though it still has a number.
+    private var ended: String? {
+        guard let state, state == "Z" || state == "X" else { return nil }
+        let parent = status("PPid").map { " (process \($0))" } ?? ""
+        return "\(title) has ended; its number stays until its parent\(parent) takes note of that"
     }
 
     func look(stacks: Bool) throws(Failure) -> Snapshot {
@@ -67,11 +93,10 @@ struct Target {
 
     func explain(_ failure: any Error) -> Failure {
         if case InspectionClient.Failure.refused(let reason) = failure {
-            return .unavailable("process \(process): \(reason)")
+            return .unavailable("process \(process): \(Wording.printable(reason))")
         }
-        return owner == nil
-            ? Failure(code: EX_UNAVAILABLE, reason: "process \(process) has ended")
-            : .unavailable("process \(process) (\(name)) does not answer; is it stopped? kill -CONT \(process)")
+        if owner == nil { return .unavailable("process \(process) has ended") }
+        return .unavailable(ended ?? "\(title) does not answer; is it stopped? kill -CONT \(process)")
     }
 
     /// Whose process it is; `nil` if there is none.
@@ -79,6 +104,9 @@ struct Target {
         var status = stat()
         return stat("/proc/\(process)", &status) == 0 ? status.st_uid : nil
     }
+
+    /// For messages: a terminal must not take the name for commands.
+    var title: String { "process \(process) (\(Wording.printable(name)))" }
 
     /// The command's name, as ps shows it.
     var name: String { Self.read("/proc/\(process)/comm").map { String($0.dropLast()) } ?? "?" }
@@ -88,13 +116,22 @@ struct Target {
         return text[end...].dropFirst(2).first
     }
 
+    /// A line of what the kernel tells of it.
+    private func status(_ name: String) -> String? {
+        let lines = Self.read("/proc/\(process)/status")?.split(separator: "\n") ?? []
+        return lines.first { $0.hasPrefix("\(name):") }.map { String($0.dropFirst(name.count + 1).drop { $0 == "\t" }) }
+    }
+
+    /// Of the environment with which it was started.
+    private func setting(_ name: String) -> String? {
+        let settings = Self.read("/proc/\(process)/environ", limit: 1 << 20)?.split(separator: "\0") ?? []
+        return settings.first { $0.hasPrefix("\(name)=") }.map { String($0.dropFirst(name.count + 1)) }
+    }
+
     private func paths(_ owner: UInt32) -> [String] {
         var directories = InspectionSocket.directories(of: owner)
         // What the process itself calls its runtime directory may be another than ours.
-        let settings = Self.read("/proc/\(process)/environ", limit: 1 << 20)?.split(separator: "\0") ?? []
-        if let runtime = settings.first(where: { $0.hasPrefix("XDG_RUNTIME_DIR=") }) {
-            directories.insert(runtime.dropFirst("XDG_RUNTIME_DIR=".count) + "/swiftlet", at: 0)
-        }
+        if let runtime = setting("XDG_RUNTIME_DIR") { directories.insert("\(runtime)/swiftlet", at: 0) }
         return directories.map { "\($0)/\(process)" }
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CSwiftlet
 import Glibc
 import SwiftletInspect
 
@@ -26,61 +27,101 @@ struct Trace: ParsableCommand {
         }
         let previous = EndBySignal.install()
         defer { EndBySignal.restore(previous) }
-        var recording = ChromeTrace(before) { text in fputs(text, file) }
+        let begin = swiftlet_now()
+        let pieces = try record(client, before, path)
+        let end = swiftlet_now()
+        let after = try? target.look(stacks: false)  // of a process that has ended there is nothing to say
+        var recording = ChromeTrace(before, begin: begin) { text in fputs(text, file) }
+        let isWhole = convert(pieces, into: &recording)
+        recording.finish(at: isWhole ? end : nil, after: after)
+        let size = ftell(file)
+        guard ferror(file) == 0, fclose(file) == 0 else {
+            throw Failure(code: EX_IOERR, reason: "cannot write \(path): \(String(cString: strerror(errno)))")
+        }
+        if recording.eventCount == 0 {
+            writeToStandardError(
+                "nothing happened meanwhile; `swiftlet dump \(argument.pid)` says where each coroutine stands\n")
+        }
+        writeToStandardError(
+            """
+            \(Wording.count(recording.eventCount, "event")), \(Wording.grouped(recording.lostCount)) lost, \
+            \(Wording.tenths(size / 100_000)) MB: open \(path) at https://ui.perfetto.dev\n
+            """)
+    }
+
+    private struct Piece {
+        let frame: TraceFrame
+        let bytes: [UInt8]
+    }
+
+    private func record(_ client: InspectionClient, _ before: Snapshot, _ path: String) throws -> [Piece] {
+        var pieces: [Piece] = []
         do {
             try client.ask("trace")
             let answer = try client.nextLine()
             guard answer.starts(with: "recording".utf8) else {
                 var reader = WireReader(answer)
                 _ = reader.field()
-                throw Failure.unavailable("process \(argument.pid): \(reader.text())")
+                throw Failure.unavailable("process \(argument.pid): \(Wording.printable(reader.text()))")
             }
             writeToStandardError(
-                "recording process \(argument.pid) (\(before.process.name)) into \(path); Ctrl-C ends it\n")
-            try receive(client, into: &recording)
+                "recording \(argument.target.title) into \(path); Ctrl-C ends it\n")
+            try receive(client, into: &pieces)
         } catch let failure as Failure {
             throw failure
         } catch InspectionClient.Failure.gone {
             writeToStandardError("the process has ended\n")
         }
-        recording.finish()
-        guard fclose(file) == 0 else {
-            throw Failure(code: EX_IOERR, reason: "cannot write \(path): \(String(cString: strerror(errno)))")
-        }
-        writeToStandardError(
-            "\(Wording.count(recording.eventCount, "event")), \(Wording.grouped(recording.lostCount)) lost: open \(path) at https://ui.perfetto.dev\n"
-        )
-    }
-
-    /// Keeps what comes, and puts it into the file only afterwards: that takes far more of the processor than the recording,
-    /// which the process may need meanwhile.
-    private func receive(_ client: InspectionClient, into recording: inout ChromeTrace) throws {
-        let end = duration.map { ContinuousClock.now + $0 }
-        var pieces: [(frame: TraceFrame, bytes: [UInt8])] = []
-        var size = 0
-        var failure: (any Error)?
-        do {
-            while !EndBySignal.isWanted, end.map({ ContinuousClock.now < $0 }) ?? true {
-                guard client.waitForBytes(milliseconds: 50) else { continue }
-                guard let frame = TraceFrame(header: try client.nextBytes(TraceFrame.headerSize)) else {
-                    throw Failure.unavailable(
-                        "the process sends what this command does not know: use commands and library of one version")
-                }
-                pieces.append((frame, try client.nextBytes(frame.size)))
-                size += frame.size
-                guard size < Self.mostBytes else {
-                    writeToStandardError("that is as much as is kept: the recording ends here\n")
-                    break
-                }
-            }
-        } catch {
-            failure = error
-        }
         // Nothing is recorded any more, while the rest is done.
         client.close()
-        for piece in pieces { recording.take(piece.frame, piece.bytes) }
-        if let failure { throw failure }
+        return pieces
     }
+
+    /// Keeps what comes. It is put into the file only afterwards: that takes far more of the processor than the recording,
+    /// which the process may need meanwhile.
+    private func receive(_ client: InspectionClient, into pieces: inout [Piece]) throws {
+        let end = duration.map { ContinuousClock.now + $0 }
+        var size = 0
+        while !EndBySignal.isWanted, end.map({ ContinuousClock.now < $0 }) ?? true {
+            guard client.waitForBytes(milliseconds: 50) else { continue }
+            guard let frame = TraceFrame(header: try client.nextBytes(TraceFrame.headerSize)) else {
+                throw Failure.unavailable(
+                    "the process sends what this command does not know: use commands and library of one version")
+            }
+            pieces.append(Piece(frame: frame, bytes: try client.nextBytes(frame.size)))
+            size += frame.size
+            guard size < Self.mostBytes else {
+                writeToStandardError("that is as much as is kept: the recording ends here\n")
+                return
+            }
+        }
+    }
+
+    /// Takes the events into the file, until a signal wants the end. False if that has come.
+    private func convert(_ pieces: [Piece], into recording: inout ChromeTrace) -> Bool {
+        EndBySignal.forget()
+        let events = pieces.reduce(0) { $0 + ($1.frame.kind == .events ? $1.bytes.count : 0) } / Self.eventSize
+        if events > 100_000 {
+            writeToStandardError("writing \(Wording.count(events, "event")), some while; Ctrl-C leaves the rest out\n")
+        }
+        for piece in pieces {
+            // In small steps: a piece may hold as much as takes a second.
+            var rest = piece.bytes[...]
+            repeat {
+                guard !EndBySignal.isWanted else {
+                    let left = Wording.count(events - recording.eventCount, "event")
+                    writeToStandardError("the last \(left) are left out\n")
+                    return false
+                }
+                let part = piece.frame.kind == .events ? rest.prefix(Self.eventSize << 12) : rest
+                recording.take(piece.frame, Array(part))
+                rest = rest.dropFirst(part.count)
+            } while !rest.isEmpty
+        }
+        return true
+    }
+
+    private static let eventSize = MemoryLayout<swiftlet_trace_event>.stride
 
     /// Some ten million events.
     private static let mostBytes = 400 << 20

@@ -10,12 +10,17 @@ struct Tree: ParsableCommand {
 
     func run() throws {
         let snapshot = try argument.target.look(stacks: true)
-        printLine(snapshot.summary)
-        for line in snapshot.describeFindings(backtraces: false) { printLine(line) }
-        for (index, loop) in snapshot.loops.enumerated() {
-            printLine(snapshot.summary(loop))
-            CoroutineTree(snapshot, loop: index).lines.forEach(printLine)
+        var output = BufferedOutput()
+        try output.add(snapshot.summary)
+        // Of backtraces only as much as says where: the rest is in a dump.
+        for line in snapshot.describeFindings(backtraces: true, limit: 4, width: BufferedOutput.width) {
+            try output.add(line)
         }
+        for (index, loop) in snapshot.loops.enumerated() {
+            try output.add(snapshot.summary(loop))
+            for line in CoroutineTree(snapshot, loop: index).lines { try output.add(line) }
+        }
+        try output.flush()
     }
 }
 

@@ -27,6 +27,7 @@ struct Web: ParsableCommand {
     func run() throws {
         let target = argument.target
         _ = try target.look(stacks: false)  // else there is nothing to show
+        let process = "process \(target.process) (\(Wording.printable(target.name)))"
         var configuration = HTTPServer.Configuration()
         configuration.host = "127.0.0.1"
         configuration.port = port
@@ -45,7 +46,13 @@ struct Web: ParsableCommand {
                 do {
                     return try target.look(stacks: true).json
                 } catch let failure as Failure {
-                    return JSONText.object([("error", JSONText.quoted(failure.reason))])
+                    return JSONText.object([
+                        (
+                            "error",
+                            JSONText.quoted(failure.code == EX_NOINPUT ? "\(process) has ended." : "\(failure.reason).")
+                        ),
+                        ("process", JSONText.quoted(process)),
+                    ])
                 }
             }
             return HTTPServerResponse(json, contentType: "application/json")

@@ -2,9 +2,10 @@ import SwiftletInspect
 
 /// Numbers as people read them.
 enum Wording {
-    /// Nanoseconds, such as `3.2 s`.
+    /// Nanoseconds, such as `3.2 s`. A time that has passed, as of a deadline whose wait is about to end, is none.
     static func time(_ nanoseconds: Int) -> String {
-        switch abs(nanoseconds) {
+        let nanoseconds = max(0, nanoseconds)
+        switch nanoseconds {
         case ..<1_000_000: return "\(nanoseconds / 1000) us"
         case ..<10_000_000: return tenths(nanoseconds / 100_000) + " ms"
         case ..<1_000_000_000: return "\(nanoseconds / 1_000_000) ms"
@@ -42,31 +43,6 @@ enum Wording {
             text.append(digit)
         }
         return (number < 0 ? "-" : "") + String(text.reversed())
-    }
-
-    static func padded(_ text: String, to width: Int) -> String {
-        text.count >= width ? text : text + String(repeating: " ", count: width - text.count)
-    }
-
-    /// Cut off at a width, with dots for what is missing.
-    static func cut(_ text: String, to width: Int) -> String {
-        guard width > 0 else { return "" }
-        return text.count <= width ? text : width > 2 ? text.prefix(width - 2) + ".." : String(text.prefix(width))
-    }
-
-    /// In lines of a width, broken between words; the further ones are indented.
-    static func wrapped(_ text: String, to width: Int) -> [String] {
-        var lines: [String] = []
-        var line = ""
-        for word in text.split(separator: " ") {
-            if !line.isEmpty, line.count + 1 + word.count > width {
-                lines.append(line)
-                line = "  \(word)"
-            } else {
-                line += (line.isEmpty ? "" : " ") + word
-            }
-        }
-        return lines + [line]
     }
 
     /// Demangled names of private things say in which file they are, by a number: `(look in _0123…)`.
@@ -123,7 +99,9 @@ extension Snapshot {
     /// The same from the innermost function on that is neither the library's nor Swift's.
     func ownFrames(_ stack: Int?, limit: Int = 12) -> [String] {
         let all = backtrace(stack)
-        let own = all.drop { Self.libraries.contains(Wording.module(of: $0)) || $0.hasPrefix("0x") }
+        let own = all.drop {
+            Self.libraries.contains(Wording.module(of: $0)) || $0.hasPrefix("0x") || $0.contains(".so")
+        }
         return Array((own.isEmpty ? all[...] : own).prefix(limit))
     }
 

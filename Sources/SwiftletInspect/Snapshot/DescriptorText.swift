@@ -3,10 +3,12 @@ import Glibc
 
 /// What a descriptor of this process is, for people.
 enum DescriptorText {
+    static let closed = "closed"
+
     /// Such as `TCP 127.0.0.1:5000 -> 127.0.0.1:38212`.
     static func describe(_ number: CInt) -> String {
         var status = stat()
-        guard fstat(number, &status) == 0 else { return "closed" }
+        guard fstat(number, &status) == 0 else { return closed }
         switch status.st_mode & S_IFMT {
         case S_IFSOCK: return describeSocket(number)
         case S_IFIFO: return "pipe"
@@ -20,7 +22,7 @@ enum DescriptorText {
     /// - Parameter listening: the addresses at which this process listens: what comes from there was accepted.
     static func sort(of number: CInt, listening: Set<String>) -> String {
         var status = stat()
-        guard fstat(number, &status) == 0 else { return "closed" }
+        guard fstat(number, &status) == 0 else { return closed }
         guard status.st_mode & S_IFMT == S_IFSOCK else { return describe(number) }
         let family = familyName(number)
         let mine = address(number, getsockname) ?? "unnamed"

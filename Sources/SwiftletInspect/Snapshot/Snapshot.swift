@@ -61,7 +61,7 @@ package struct Snapshot: Sendable {
         package var loop = 0
         /// `fiber`, `task`, `greenlet`, `generator` or `thread`.
         package var kind = ""
-        /// `new`, `running`, `ready`, `waiting` or `suspended`.
+        /// `new`, `running`, `blocked` (in a system call), `ready`, `waiting` or `suspended`.
         package var state = ""
         package var number = 0
         package var name = ""

@@ -51,7 +51,16 @@ struct SnapshotMaker {
             }
             snapshot.coroutines.append(described)
         }
-        for index in found.loops.indices { snapshot.loops.append(describe(found.loops[index], index)) }
+        for index in found.loops.indices {
+            let loop = describe(found.loops[index], index)
+            // It does not run; that it does not wait as others do is the trouble.
+            if loop.stuck != nil, found.loops[index].systemCall != nil,
+                let place = snapshot.coroutines.firstIndex(where: { $0.identity == loop.running })
+            {
+                snapshot.coroutines[place].state = "blocked"
+            }
+            snapshot.loops.append(loop)
+        }
         snapshot.stacks = found.stacks
         Self.fillProcess(&snapshot, sampler)
         snapshot.process.duration = Int(found.duration / .nanoseconds(1))
@@ -115,24 +124,26 @@ struct SnapshotMaker {
     private mutating func addDescriptors() {
         struct Group: Hashable {
             let sort: String
-            let origin: [UInt]
+            /// Functions, without the places in them: the optimizer makes several calls of one, as for a loop's first round.
+            let origin: [Substring]
         }
         var groups: [Group: [CInt]] = [:]
         let origins = DescriptorOrigins.all
+        var functions: [[UInt]: [Substring]] = [[]: []]
         let numbers = Self.openDescriptors()
         let listening = Set(numbers.compactMap { DescriptorText.listeningAddress(of: $0) })
         for number in numbers {
-            groups[
-                Group(sort: DescriptorText.sort(of: number, listening: listening), origin: origins[number] ?? []),
-                default: []
-            ].append(
-                number)
+            let frames = origins[number] ?? []
+            let origin = functions[frames] ?? frames.map { Symbols.shared.function(at: $0) }
+            functions[frames] = origin
+            let sort = DescriptorText.sort(of: number, listening: listening)
+            groups[Group(sort: sort, origin: origin), default: []].append(number)
         }
         for (group, numbers) in groups.sorted(by: { ($1.value.count, $0.value[0]) < ($0.value.count, $1.value[0]) }) {
             var stack: Int?
-            if !group.origin.isEmpty {
+            if let frames = numbers.lazy.compactMap({ origins[$0] }).first, !frames.isEmpty {
                 stack = snapshot.stacks.count
-                snapshot.stacks.append(group.origin)
+                snapshot.stacks.append(frames)
             }
             snapshot.descriptors.append(
                 Snapshot.DescriptorGroup(

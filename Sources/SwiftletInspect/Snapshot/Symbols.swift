@@ -13,4 +13,11 @@ final class Symbols: Sendable {
         names.withLock { $0[address] = name }
         return name
     }
+
+    /// The same without the place in the function.
+    func function(at address: UInt) -> Substring {
+        let name = name(of: address)
+        guard let plus = name.lastIndex(of: "+"), !name[plus...].hasPrefix("+ 0x") else { return name[...] }
+        return name[..<plus]
+    }
 }

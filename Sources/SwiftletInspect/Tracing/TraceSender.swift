@@ -17,7 +17,7 @@ final class TraceSender {
     private let number: CInt
     private var traced: [Traced] = []
     private var toldTexts: Set<UInt64> = []
-    private var toldDescriptors: [UInt64: UInt64] = [:]
+    private var names = DescriptorNames()
     private var bytes: [UInt8] = []
     private var events = [swiftlet_trace_event](repeating: swiftlet_trace_event(), count: ringSize)
 
@@ -41,6 +41,8 @@ final class TraceSender {
         }
         writer.begin("recording")
         writer.end()
+        // From here on everything is noted: what the client sees in a look after the answer, it gets the end of.
+        takeUpLoops()
         try answer(&writer)
         while true {
             takeUpLoops()
@@ -72,19 +74,20 @@ final class TraceSender {
     private func takeEvents(_ place: Int) {
         let trace = traced[place].trace
         let count = swiftlet_trace_take(trace, &events, events.count)
-        for event in events.prefix(count) {
+        var begin = 0
+        for (index, event) in events.prefix(count).enumerated() {
             switch CInt(bitPattern: event.kind) {
             case CInt(SWIFTLET_TRACE_SPAWN): tellText(event.object)
-            case CInt(SWIFTLET_TRACE_PARK) where event.detail == 3 || event.detail == 4:
-                tellDescriptor(event.object, event.time)
+            case CInt(SWIFTLET_TRACE_PARK) where Self.descriptorWaits.contains(event.detail):
+                guard let text = names.news(of: event.object, at: event.time) else { break }
+                // What came before may be about another descriptor of this number.
+                addEvents(begin..<index, place)
+                begin = index
+                add(.descriptor, 0, event.object, text)
             default: break
             }
         }
-        if count > 0 {
-            let size = count * MemoryLayout<swiftlet_trace_event>.stride
-            bytes += TraceFrame(.events, loop: place, size: size).header
-            events.withUnsafeBytes { bytes += $0.prefix(size) }
-        }
+        addEvents(begin..<count, place)
         let lost = trace.pointee.lost
         if lost != traced[place].lost {
             add(.lost, place, lost - traced[place].lost, "")
@@ -92,16 +95,20 @@ final class TraceSender {
         }
     }
 
+    private static let descriptorWaits = [
+        UInt32(bitPattern: WaitKind.readable.rawValue), UInt32(bitPattern: WaitKind.writable.rawValue),
+    ]
+
+    private func addEvents(_ range: Range<Int>, _ place: Int) {
+        guard !range.isEmpty else { return }
+        let stride = MemoryLayout<swiftlet_trace_event>.stride
+        bytes += TraceFrame(.events, loop: place, size: range.count * stride).header
+        events.withUnsafeBytes { bytes += $0[(range.lowerBound * stride)..<(range.upperBound * stride)] }
+    }
+
     private func tellText(_ address: UInt64) {
         guard toldTexts.insert(address).inserted, let text = Inspection.text(at: UInt(address)) else { return }
         add(.text, 0, address, text)
-    }
-
-    /// Once a second: its number may be another's later.
-    private func tellDescriptor(_ descriptor: UInt64, _ time: UInt64) {
-        if let told = toldDescriptors[descriptor], time < told + 1_000_000_000 { return }
-        toldDescriptors[descriptor] = time
-        add(.descriptor, 0, descriptor, DescriptorText.describe(CInt(truncatingIfNeeded: descriptor)))
     }
 
     private func add(_ kind: TraceFrame.Kind, _ loop: Int, _ number: UInt64, _ text: String) {

@@ -172,12 +172,14 @@ final class Watchdog: Sendable {
     }
 }
 
-/// The function at an address of this process, for people.
+/// The function at an address of this process, for people. Where none is known, the program or library and the place in it:
+/// what other tools need to find it.
 func describeAddress(_ address: UnsafeMutableRawPointer?) -> String {
     var name = [CChar](repeating: 0, count: 512)
     var offset = 0
-    guard unsafe swiftlet_symbol_at(address, &name, name.count, &offset) else {
-        return unsafe address.map { unsafe "\($0)" } ?? "?"
-    }
-    return unsafe name.withUnsafeBufferPointer { unsafe "\(String(cString: $0.baseAddress!)) + \(offset)" }
+    let isFunction = unsafe swiftlet_symbol_at(address, &name, name.count, &offset)
+    let isKnown = unsafe isFunction || swiftlet_object_at(address, &name, name.count, &offset)
+    guard isKnown else { return unsafe address.map { unsafe "\($0)" } ?? "?" }
+    let place = isFunction ? "\(offset)" : "0x\(String(offset, radix: 16))"
+    return unsafe name.withUnsafeBufferPointer { unsafe "\(String(cString: $0.baseAddress!)) + \(place)" }
 }

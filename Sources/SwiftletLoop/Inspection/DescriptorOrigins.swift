@@ -1,4 +1,5 @@
 import CSwiftlet
+import Glibc
 import SwiftletCoroutines
 import Synchronization
 
@@ -6,6 +7,8 @@ import Synchronization
 package enum DescriptorOrigins {
     private static let isOn = Atomic<Bool>(false)
     private static let origins = Locked<[CInt: Origin]>([:])
+    /// When a descriptor of a number was last made; kept when that is closed.
+    private static let times = Locked<[CInt: UInt64]>([:])
 
     private struct Origin {
         let frames: [UInt]
@@ -18,11 +21,19 @@ package enum DescriptorOrigins {
     package static func end() {
         isOn.store(false, ordering: .relaxed)
         origins.withLock { $0 = [:] }
+        times.withLock { $0 = [:] }
         for loop in EventLoop.all where loop.hasSuspendedTasks { loop.suspendedTasks.forgetAll() }
     }
 
     /// The backtraces of those that are open.
     package static var all: [CInt: [UInt]] { origins.withLock { $0.mapValues(\.frames) } }
+
+    /// When the last descriptor of the number was made, in nanoseconds of CLOCK_MONOTONIC, and whether it is open still. Nothing is
+    /// known of one that was made before the inspection began.
+    package static func last(_ number: CInt) -> (time: UInt64, isOpen: Bool)? {
+        guard let time = times.withLock({ $0[number] }) else { return nil }
+        return (time, origins.withLock { $0[number] != nil })
+    }
 
     /// Somebody inspects the process.
     static var areNoted: Bool { isOn.load(ordering: .relaxed) }
@@ -44,6 +55,11 @@ package enum DescriptorOrigins {
     private static func noteHere(_ number: CInt) {
         let frames = frames()
         let loop = EventLoop.currentIfAny.map { ObjectIdentifier($0) }
+        // As events are stamped: also in a simulation by the real clock.
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        let now = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+        times.withLock { $0[number] = now }
         origins.withLock { $0[number] = Origin(frames: frames, loop: loop) }
     }
 
