@@ -265,8 +265,8 @@ let package = Package(
         .testTarget(
             name: "SwiftletProgramTests",
             dependencies: [
-                "InspectProgram", "SwiftletExamples", "SwiftletCommand", "SwiftletInspect", "PreloadProgram", "Swiftlet",
-                "TestSupport",
+                "InspectProgram", "SwiftletExamples", "SwiftletCommand", "SwiftletInspect", "PreloadProgram",
+                "Swiftlet", "TestSupport",
             ],
             swiftSettings: settings),
     ]
