@@ -378,7 +378,8 @@ enum Answer {
         if let refusal = message.header(Header.refusal).flatMap({ Refusal($0) }) {
             self = .refused(refusal)
         } else if let flags = message.header(Header.flags).flatMap({ UInt8($0) }) {
-            self = .output(FrameFlags(rawValue: flags))
+            // Nobody on the network may have raw memory read into types: a worker over NATS encodes its results.
+            self = .output(FrameFlags(rawValue: flags).subtracting(.plain))
         } else {
             self = .unknown
         }
