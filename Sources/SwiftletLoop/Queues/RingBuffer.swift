@@ -1,12 +1,12 @@
-/// A growing buffer that gives from both ends.
+/// A growing buffer that takes and gives at both ends. What it has given it keeps no longer alive.
 @usableFromInline
-struct RingBuffer<Element> {
+package struct RingBuffer<Element> {
     @usableFromInline var slots: [Element?] = []
     @usableFromInline var head = 0
-    @usableFromInline var count = 0
+    @usableFromInline package var count = 0
 
     @inlinable
-    init() {}
+    package init() {}
 
     /// The slot that lies `offset` after the first; the number of slots is a power of two.
     @inlinable
@@ -14,14 +14,14 @@ struct RingBuffer<Element> {
     func index(_ offset: Int) -> Int { (head &+ offset) & (slots.count &- 1) }
 
     @inlinable
-    mutating func append(_ element: consuming Element) {
+    package mutating func append(_ element: consuming Element) {
         if count == slots.count { grow() }
         slots[index(count)] = consume element
         count += 1
     }
 
     @inlinable
-    mutating func popFirst() -> Element? {
+    package mutating func popFirst() -> Element? {
         guard count > 0 else { return nil }
         let element = slots[head].take()
         head = index(1)
@@ -30,17 +30,32 @@ struct RingBuffer<Element> {
     }
 
     @inlinable
-    mutating func popLast() -> Element? {
+    package mutating func popLast() -> Element? {
         guard count > 0 else { return nil }
         count -= 1
         return slots[index(count)].take()
     }
 
     @inlinable
-    var first: Element? { count > 0 ? slots[head] : nil }
+    package var first: Element? { count > 0 ? slots[head] : nil }
 
     @inlinable
-    var last: Element? { count > 0 ? slots[index(count - 1)] : nil }
+    package var last: Element? { count > 0 ? slots[index(count - 1)] : nil }
+
+    @inlinable
+    package mutating func prepend(_ element: consuming Element) {
+        if count == slots.count { grow() }
+        head = index(-1)
+        slots[head] = consume element
+        count += 1
+    }
+
+    /// The element that lies so many after the first.
+    @inlinable
+    package subscript(offset: Int) -> Element {
+        get { slots[index(offset)]! }
+        set { slots[index(offset)] = newValue }
+    }
 
     @usableFromInline
     mutating func grow() {

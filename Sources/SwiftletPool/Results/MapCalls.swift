@@ -23,25 +23,23 @@ final class MapCalls: @unchecked Sendable {
     }
 
     private struct State {
-        /// The calls that are there, in their order: from which index on, and the number of that one.
-        var places: [Place] = []
-        var head = 0
+        /// The calls that are there, in their order, and the number of the first.
+        var places = RingBuffer<Place>()
         var firstNumber = 0
-        /// What can be asked for, from an index on.
-        var ready: [Answer] = []
-        var readyHead = 0
+        /// What can be asked for.
+        var ready = RingBuffer<Answer>()
         var isTaking = true
         var hasFailed = false
         var isCancelled = false
 
         subscript(number: Int) -> Place {
-            get { places[head + number - firstNumber] }
-            set { places[head + number - firstNumber] = newValue }
+            get { places[number - firstNumber] }
+            set { places[number - firstNumber] = newValue }
         }
 
         mutating func open() -> Int {
             places.append(.underway(nil))
-            return firstNumber + places.count - head - 1
+            return firstNumber + places.count - 1
         }
 
         mutating func put(_ answer: Answer, at number: Int, isOrdered: Bool) {
@@ -52,30 +50,23 @@ final class MapCalls: @unchecked Sendable {
                 self[number] = .left
                 ready.append(answer)
             }
-            while head < places.count {
-                switch places[head] {
+            while let first = places.first {
+                switch first {
                 case .underway: return
                 case .answered(let answer): ready.append(answer)
                 case .left: break
                 }
-                places[head] = .left
+                _ = places.popFirst()
                 firstNumber += 1
-                places.drop(&head)
             }
         }
 
-        mutating func next() -> Answer? {
-            guard readyHead < ready.count else { return nil }
-            defer { ready.drop(&readyHead) }
-            return ready[readyHead]
-        }
-
         mutating func nextOnes() -> [Answer] {
-            defer { (ready, readyHead) = ([], 0) }
-            return readyHead == 0 ? ready : Array(ready[readyHead...])
+            defer { ready = RingBuffer() }
+            return (0..<ready.count).map { ready[$0] }
         }
 
-        var hasEnded: Bool { !isTaking && places.isEmpty && ready.isEmpty }
+        var hasEnded: Bool { !isTaking && places.count == 0 && ready.count == 0 }
     }
 
     let engine: any CallEngine
@@ -141,7 +132,7 @@ final class MapCalls: @unchecked Sendable {
         while true {
             var hasEnded = false
             let found = state.withLock { state -> Answer? in
-                if let found = state.next() { return found }
+                if let found = state.ready.popFirst() { return found }
                 hasEnded = state.hasEnded
                 changed.clear()
                 return nil
@@ -181,24 +172,12 @@ final class MapCalls: @unchecked Sendable {
     func cancel() {
         let calls = state.withLock { state in
             state.isCancelled = true
-            return state.places[state.head...].compactMap { if case .underway(let call) = $0 { call } else { nil } }
+            return (0..<state.places.count).compactMap {
+                if case .underway(let call) = state.places[$0] { call } else { nil }
+            }
         }
         let engine = engine
         engine.enter { for call in calls { engine.cancel(call, CancellationError()) } }
         room.release()
-    }
-}
-
-extension Array {
-    /// Counts the element at the head of a queue out. Its memory is taken back when that is cheap.
-    fileprivate mutating func drop(_ head: inout Int) {
-        head += 1
-        if head == count {
-            removeAll(keepingCapacity: true)
-            head = 0
-        } else if head > 1024, head * 2 > count {
-            removeFirst(head)
-            head = 0
-        }
     }
 }
