@@ -9,7 +9,8 @@ public let testJobs: [any PoolJob.Type] = [
     FailPlainly.self, Leave.self, Crash.self, FragileArgument.self, FragileResult.self, StubbornResult.self,
     WhoAmI.self,
     Session.self, CloseSession.self, UseSession.self, BadInitializer.self, Context.self, Stop.self, Attempts.self,
-    Join.self, HungryEcho.self, Counted.self, FailOnce.self, Zeros.self, ActorCall<Tally>.self, ActorCall<Moody>.self,
+    Join.self, HungryEcho.self, LongSleep.self, FailWhile.self, Counted.self, FailOnce.self, Zeros.self,
+    ActorCall<Tally>.self, ActorCall<Moody>.self,
     ActorCall<Tally.Inner>.self,
 ]
 
@@ -60,6 +61,20 @@ public struct Sleep: PoolJob {
     public func run() async throws -> Int {
         try await Task.sleep(for: .milliseconds(milliseconds))
         return milliseconds
+    }
+}
+
+/// Waits as a coroutine, and has much to carry.
+public struct LongSleep: PoolJob {
+    public var bytes: [UInt8]
+    public var milliseconds: Int
+    public init(milliseconds: Int, bytes: Int) {
+        self.milliseconds = milliseconds
+        self.bytes = [UInt8](repeating: 7, count: bytes)
+    }
+    public func run() async throws -> Int {
+        try await Task.sleep(for: .milliseconds(milliseconds))
+        return bytes.count
     }
 }
 
@@ -213,6 +228,20 @@ public struct CloseSession: PoolJob {
         close(file)
         return NoOutput()
     }
+}
+
+/// An initializer that fails as long as a file is there, and writes into it how often it did.
+public struct FailWhile: PoolJob {
+    public var path: String
+    public init(path: String) { self.path = path }
+    public func run() throws -> NoOutput {
+        let file = open(path, O_WRONLY | O_APPEND)
+        guard file >= 0 else { return NoOutput() }
+        _ = write(file, "x", 1)
+        close(file)
+        throw Known("not yet")
+    }
+    public static var errorTypes: [any (Error & Codable & Sendable).Type] { [Known.self] }
 }
 
 public struct BadInitializer: PoolJob {

@@ -129,6 +129,21 @@ struct CallTests {
         }
     }
 
+    /// Each has its own answer, and so many of them need no more of the stack than one.
+    @Test func manyThatCannotBeEncoded() async throws {
+        try await onLoop {
+            try withProcessPool(processes: 1, program: worker) { pool in
+                let count = 20_000
+                let results = pool.imap(
+                    (0..<count).lazy.map { FragileArgument(Fragile(breaksOnEncoding: $0 < count - 1)) },
+                    chunks: .fixed(count))
+                for _ in 0..<count - 1 { _ = try failure(PoolError.self) { _ = try results.next() } }
+                #expect(try results.next() == "fragile")
+                #expect(try results.next() == nil)
+            }
+        }
+    }
+
     @Test func onlyRegisteredJobsRun() async throws {
         try await onLoop {
             try withProcessPool(processes: 1, program: worker) { pool in
@@ -285,6 +300,20 @@ struct CallTests {
                 try pool.waitUntilReady()
                 let pids = try (0..<6).map { _ in try pool.apply(WhoAmI()) }
                 #expect(pids[0] != pids[1] && pids[0] == pids[2] && pids[1] == pids[3] && pids[2] == pids[4])
+            }
+        }
+    }
+
+    /// The queue whose worker is busy gets nothing as long as the other one has nothing to do.
+    @Test func theLeastLoadedQueue() async throws {
+        try await onLoop {
+            try withProcessPool(processes: 2, queueCount: 2, scheduler: LeastLoaded(), program: worker) { pool in
+                try pool.waitUntilReady()
+                let first = try pool.apply(WhoAmI())
+                let long = pool.applyAsync(Sleep(milliseconds: 60_000))
+                let pids = try (0..<6).map { _ in try pool.apply(WhoAmI()) }
+                #expect(Set(pids).count == 1 && !pids.contains(first))
+                long.cancel()
             }
         }
     }

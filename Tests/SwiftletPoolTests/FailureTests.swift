@@ -142,6 +142,33 @@ struct FailureTests {
         }
     }
 
+    /// What is under way, in part or not at all, when nobody wants it any more: it must not run, and not harm what comes after it.
+    @Test func cancelledCallsWithMuchToCarry() async throws {
+        try await onLoop {
+            let pool = try ProcessPool(
+                processes: 1, childConcurrency: 2, sharedMemoryThreshold: .max, program: worker)
+            try pool.waitUntilReady()
+            let before = try pool.apply(WhoAmI())
+            for bytes in [20_000, 300_000, 8_000_000] {
+                // Given and taken back in one turn; then while a worker that is busy takes no more of it.
+                let unsent = try spawnAndPark { try pool.apply(LongSleep(milliseconds: 60_000, bytes: bytes)) }
+                unsent.cancel()
+                #expect(throws: CancellationError.self) { try unsent.get() }
+                let busy = pool.applyAsync(Spin(milliseconds: 50))
+                #expect(throws: DeadlineExceeded.self) {
+                    try pool.apply(LongSleep(milliseconds: 60_000, bytes: bytes), timeout: .milliseconds(25))
+                }
+                #expect(try busy.get() == before)
+                // Both places are free, and the calls behind it are whole.
+                let others = (0..<4).map { _ in pool.applyAsync(LongSleep(milliseconds: 1, bytes: bytes)) }
+                for other in others { #expect(try other.get(timeout: .seconds(30)) == bytes) }
+            }
+            #expect(try pool.apply(WhoAmI()) == before)
+            pool.close()
+            try withTimeout(.seconds(30)) { try pool.join() }
+        }
+    }
+
     @Test func stoppedOrBusyWorkersAreKilled() async throws {
         try await onLoop {
             try withProcessPool(processes: 1, responseLimit: .milliseconds(50), program: worker) { pool in

@@ -71,4 +71,16 @@ struct QueueTests {
             #expect(rest.count == 2)
         }
     }
+
+    /// A count that the bytes do not bear out, as from a damaged message: it costs no more than what has come.
+    @Test func damagedCounts() async throws {
+        let writer = ByteWriter()
+        writer.fixed(UInt32(1_000_000))
+        let encoder = BinaryEncoder(writer)
+        for number in 0..<3 { try encoder.encode(Doubled(number)) }
+        let input = JobInput(payload: Payload(writer), start: 0, isPlain: false, sharesBuild: false)
+        let told = Tally()
+        let output = await JobType(Doubled.self).run(input) { _, _ in told.add() }
+        #expect(output.payload.bytes.count < 100_000)
+    }
 }

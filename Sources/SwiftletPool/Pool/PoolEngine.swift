@@ -4,9 +4,13 @@ import SwiftletLoop
 
 /// What is under a `ProcessPool`: its workers, and the calls that wait for one. All of it belongs to one loop.
 ///
-/// States: open -> closed -> ended, or to ended by `terminate`, or when no worker can be started (`failure`).
+/// States: open -> closed -> ended, or to ended by `terminate`.
 /// - closed: no further calls; those that were made are answered, then the workers finish.
 /// - ended: there is no worker any more, and no call. Whoever waits in `join` goes on.
+///
+/// Workers that are missing are started at once. If that fails it is tried again, after longer and longer, unless no worker
+/// has ever been ready: then the program or its initializer is wrong. After a few times in vain (`failure`) the calls of a queue
+/// without workers get the reason.
 ///
 /// Each call is answered once: by its worker, by its own deadline or cancellation, by the death of its worker, or by the
 /// end of the pool.
@@ -25,12 +29,13 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
     @exclusivity(unchecked) private var queues: [WorkerQueue]
     private var scheduler: any PoolScheduler
     @exclusivity(unchecked) private var lastNumber: UInt64 = 0
-    /// Why no worker can be started; all calls get it.
+    /// Why no worker can be started: the calls of queues without workers get it.
     private var failure: PoolError?
+    /// How often in a row; those that fail while the next start is waited for count once.
     private var failedStarts = 0
     private var hasBeenReady = false
-    /// Starts that wait for their time.
-    private var delayedStarts = 0
+    /// The time to start workers that are missing.
+    private var nextStart: TimerHandle?
     /// What the workers' program has registered, by name: the same in all workers.
     private var jobs: [Hello.Job]?
     private var indexes: [String: Int] = [:]
@@ -44,6 +49,7 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
     private struct WorkerQueue {
         var calls = CallQueue()
         var running = 0
+        /// Those that are starting included; those that take no more calls not.
         var workers = 0
     }
 
@@ -60,9 +66,7 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
 
     func chunkSize(_ rule: ChunkRule, jobs: Int) -> Int { rule.size(jobs: jobs, processes: options.processes) }
 
-    func start() {
-        for _ in 0..<options.processes { startWorker() }
-    }
+    func start() { startMissingWorkers() }
 
     // MARK: Calls
 
@@ -70,7 +74,6 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
         guard state == .open else {
             return call.finish(.failure(state == .closed ? PoolError.closed : PoolError.terminated))
         }
-        if let failure { return call.finish(.failure(failure)) }
         lastNumber += 1
         call.number = lastNumber
         if let deadline = call.deadline {
@@ -81,6 +84,7 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
             return call.finish(
                 .failure(PoolError.invalidOption("the scheduler has chosen queue \(index), which does not exist")))
         }
+        if let failure, queues[index].workers == 0 { return call.finish(.failure(failure)) }
         queues[index].calls.append(call)
         dispatch(index)
     }
@@ -144,16 +148,32 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
 
     // MARK: Workers
 
-    private func startWorker() {
-        // The queue that has the fewest workers.
-        let index = queues.indices.min { queues[$0].workers < queues[$1].workers }!
+    private func startMissingWorkers() {
+        while nextStart == nil, let queue = queueInNeed, startWorker(of: queue) {}
+    }
+
+    /// The queue that gets the next worker, if any does.
+    private var queueInNeed: Int? {
+        switch state {
+        case .open:
+            guard queues.reduce(0, { $0 + $1.workers }) < options.processes else { return nil }
+            return queues.indices.min { queues[$0].workers < queues[$1].workers }
+        // Calls that nobody else would take: their workers have died, or taken their last.
+        case .closed: return queues.indices.first { queues[$0].workers == 0 && queues[$0].calls.hasUnanswered }
+        case .terminated: return nil
+        }
+    }
+
+    private func startWorker(of queue: Int) -> Bool {
         do {
-            let worker = try PoolWorker(for: self, queue: index)
-            queues[index].workers += 1
+            let worker = try PoolWorker(for: self, queue: queue)
+            queues[queue].workers += 1
             workers.append(worker)
             worker.watch()
+            return true
         } catch {
             startFailed(error)
+            return false
         }
     }
 
@@ -177,9 +197,11 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
 
     func workerIsReady(_ worker: PoolWorker) {
         hasBeenReady = true
+        failure = nil
         failedStarts = 0
         dispatch(worker.queue)
-        if workers.allSatisfy({ $0.state != .starting }) { wakeReadyWaiters(.success(())) }
+        startMissingWorkers()
+        if areReady { wakeReadyWaiters(.success(())) }
         finishIfDone()
     }
 
@@ -193,7 +215,7 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
     /// It takes no more calls: another one starts while it finishes.
     func workerRetires(_ worker: PoolWorker) {
         queues[worker.queue].workers -= 1
-        replace()
+        startMissingWorkers()
     }
 
     func workerEnded(_ worker: PoolWorker, _ exit: WorkerExit, _ lost: [PoolCall]) {
@@ -207,10 +229,8 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
                 call.finish(.failure(lossOf(call, exit)))
             }
         }
-        if !worker.hasRetired {
-            queues[worker.queue].workers -= 1
-            replace()
-        }
+        if !worker.hasRetired { queues[worker.queue].workers -= 1 }
+        startMissingWorkers()
         dispatch(worker.queue)
         finishIfDone()
     }
@@ -220,40 +240,45 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
             ? .terminated : .workerDied(job: call.job.jobName, exit: exit, attempts: call.attempts)
     }
 
-    private func replace() {
-        if state == .open || hasWaitingCalls { startWorker() }
-    }
-
     func workerFailedToStart(_ worker: PoolWorker, _ error: PoolError) {
         workers.removeAll { $0 === worker }
         queues[worker.queue].workers -= 1
         startFailed(error)
     }
 
-    /// A pool that never had a worker, or has failed again and again, is of no use: all calls get the reason. Else a worker
-    /// that is missing is tried again, as what was lacking may be there later.
     private func startFailed(_ error: PoolError) {
         guard state == .open || hasWaitingCalls else { return finishIfDone() }
-        failedStarts += 1
-        if hasBeenReady, failedStarts <= 3 {
-            delayedStarts += 1
-            _ = try? loop.callLater(.milliseconds(50 * failedStarts)) { [self] in
-                delayedStarts -= 1
-                replace()
-                finishIfDone()
-            }
-            return
+        if hasBeenReady {
+            startLater()
+            if failedStarts <= Self.patience { return }
+        } else if !workers.isEmpty {
+            return  // the others may do better
         }
-        if failure == nil { failure = error }
-        if workers.isEmpty || !hasBeenReady { abandonCalls(error) }
+        failure = error
+        for index in queues.indices where queues[index].workers == 0 { abandonCalls(of: index, error) }
         wakeReadyWaiters(.failure(error))
         finishIfDone()
     }
 
-    private func abandonCalls(_ error: PoolError) {
-        for index in queues.indices {
-            while let call = queues[index].calls.pop() { call.finish(.failure(error)) }
+    /// After so many failures there is no hope for calls that wait.
+    private static let patience = 3
+    private static let longestDelay = Duration.seconds(5)
+
+    /// What was lacking may be there later.
+    private func startLater() {
+        guard nextStart == nil else { return }
+        failedStarts += 1
+        let delay = min(.milliseconds(50) * failedStarts, Self.longestDelay)
+        // Refused by a loop that is closed: then the pool ends.
+        nextStart = try? loop.callLater(delay) { [self] in
+            nextStart = nil
+            startMissingWorkers()
+            finishIfDone()
         }
+    }
+
+    private func abandonCalls(of queue: Int, _ error: PoolError) {
+        while let call = queues[queue].calls.pop() { call.finish(.failure(error)) }
     }
 
     // MARK: Beginning and end
@@ -264,12 +289,14 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
         let entered = enter { [self] in
             if let failure { return waiter.resume(throwing: failure) }
             if state != .open { return waiter.resume(throwing: PoolError.closed) }
-            if delayedStarts == 0, workers.allSatisfy({ $0.state != .starting }) { return waiter.resume(returning: ()) }
+            if areReady { return waiter.resume(returning: ()) }
             readyWaiters.append(waiter)
         }
         guard entered else { throw PoolError.closed }
         _ = try waiter.wait()
     }
+
+    private var areReady: Bool { nextStart == nil && workers.allSatisfy { $0.state != .starting } }
 
     private func wakeReadyWaiters(_ result: Result<Void, any Error>) {
         let waiters = readyWaiters
@@ -296,7 +323,7 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
     func terminate() {
         guard state != .terminated else { return }
         state = .terminated
-        abandonCalls(.terminated)
+        for index in queues.indices { abandonCalls(of: index, .terminated) }
         for worker in workers {
             for call in worker.running.values { call.finish(.failure(PoolError.terminated)) }
             worker.kill()
@@ -306,8 +333,10 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
     }
 
     private func finishIfDone() {
-        guard state != .open else { return }
-        if state == .closed, !hasWaitingCalls {
+        guard state != .open, !hasWaitingCalls else { return }
+        nextStart?.cancel()
+        nextStart = nil
+        if state == .closed {
             for worker in workers {
                 switch worker.state {
                 case .ready where worker.running.isEmpty: worker.retire()
@@ -316,8 +345,7 @@ final class PoolEngine: CallEngine, PoolOwner, @unchecked Sendable {
                 }
             }
         }
-        if workers.isEmpty, delayedStarts == 0 {
-            if hasWaitingCalls { return }
+        if workers.isEmpty {
             wakeReadyWaiters(.failure(PoolError.closed))
             ended.resume(returning: ())
         }

@@ -241,6 +241,11 @@ final class PoolWorker: @unchecked Sendable {
     /// break: then only the kernel can end the job.
     func cancel(_ call: PoolCall) {
         guard running[call.number] != nil, cancelled[call.number] == nil else { return }
+        if channel.withdraw(call.number) {
+            running[call.number] = nil
+            call.worker = nil
+            return pool.workerAnswered(self)
+        }
         channel.send(Frame(kind: .cancel, call: call.number))
         cancelled[call.number] = later(pool.options.responseLimit) { [self] in kill(.unresponsive) }
     }

@@ -68,15 +68,18 @@ final class PoolMap<Job: PoolJob>: @unchecked Sendable {
     private static func send(
         _ jobs: ArraySlice<Job>, _ calls: MapCalls, _ deadline: Deadline?, _ values: [String: String]
     ) throws {
-        var builder = CallBuilder(Job.self, for: calls.engine, deadline: deadline, values: values)
-        let failure = builder.add(jobs)
-        if builder.count > 0 { calls.submit(count: builder.count) { builder.call(answer: $0) } }
-        guard let (bad, error) = failure else { return }
-        // One that cannot be encoded has its answer; what is before and behind it goes by itself.
-        if builder.count > 0, try !calls.waitForRoom() { return }
-        calls.fail(error)
-        guard bad + 1 < jobs.endIndex, try calls.waitForRoom() else { return }
-        try send(jobs[(bad + 1)...], calls, deadline, values)
+        var rest = jobs
+        while !rest.isEmpty {
+            var builder = CallBuilder(Job.self, for: calls.engine, deadline: deadline, values: values)
+            let failure = builder.add(rest)
+            if builder.count > 0 { calls.submit(count: builder.count) { builder.call(answer: $0) } }
+            guard let (bad, error) = failure else { return }
+            // One that cannot be encoded has its answer; what is before and behind it goes by itself.
+            if builder.count > 0, try !calls.waitForRoom() { return }
+            calls.fail(error)
+            rest = rest[(bad + 1)...]
+            if !rest.isEmpty, try !calls.waitForRoom() { return }
+        }
     }
 
     // MARK: Output

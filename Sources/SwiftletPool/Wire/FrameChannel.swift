@@ -88,6 +88,17 @@ final class FrameChannel: @unchecked Sendable {
         flushSoon()
     }
 
+    /// Takes back a call of which not all has been sent.
+    ///
+    /// - Returns: whether there is one. The other side never has it then; what has gone is forgotten there.
+    func withdraw(_ call: UInt64) -> Bool {
+        guard let index = large.firstIndex(where: { $0.frame.call == call && $0.frame.kind == .call }) else {
+            return false
+        }
+        if large.remove(at: index).sent > 0 { send(Frame(kind: .cancel, call: call)) }
+        return true
+    }
+
     private func append(_ frame: Frame, _ payload: UnsafeRawBufferPointer) {
         append(frame, count: payload.count)
         outgoing.append(payload)
@@ -236,6 +247,10 @@ final class FrameChannel: @unchecked Sendable {
                     let before = partial[frame.call] ?? ByteWriter(capacity: 4 * Self.pieceSize)
                     before.append(payload)
                     partial[frame.call] = before
+                } else if frame.kind == .cancel || frame.kind == .heard {
+                    // It has overtaken what it is about: of a call the rest will not come, of an answer it will.
+                    if frame.kind == .cancel { partial[frame.call] = nil }
+                    try take(frame, .bytes(payload))
                 } else if !partial.isEmpty, let whole = partial.removeValue(forKey: frame.call) {
                     whole.append(payload)
                     try take(frame, .whole(Payload(whole)))

@@ -38,12 +38,12 @@ public final class JobBatch<Job: PoolJob>: @unchecked Sendable {
             encodedJobs = 0
         } else {
             plainJobs = UnsafeMutableBufferPointer(start: nil, count: 0)
-            encodedJobs = count
+            // Each takes a byte at least: there are no more than have come.
+            encodedJobs = min(count, max(bytes.count - jobsStart, 0))
         }
         let isPlainOutput = input.sharesBuild && isPlain(Job.Output.self)
         flags = isPlainOutput ? .plain : []
-        // Each job takes a byte at least, unless it is plain: the count is no more than what has come.
-        plainValues = isPlainOutput ? .allocate(capacity: min(count, max(plainJobs.count, bytes.count))) : nil
+        plainValues = isPlainOutput ? .allocate(capacity: plainJobs.count + encodedJobs) : nil
     }
 
     deinit {
