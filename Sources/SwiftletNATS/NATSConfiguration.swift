@@ -47,8 +47,9 @@ public struct NATSConfiguration: Sendable, Hashable, ExpressibleByStringLiteral 
     /// A job whose worker has not been heard of for so long goes to another one. Workers that live say so for as long as
     /// a job takes; that of the first worker that comes holds for the queue.
     public var acknowledgementWait = Duration.seconds(30)
-    /// After so many workers that began a job and were lost, the job is taken out as poison: it goes to the dead letters, and
-    /// its caller gets `NATSError.poisoned`.
+    /// After so many workers that had a job and were lost, the last of them while it ran nothing else, the job is taken out as
+    /// poison: it goes to the dead letters, and its caller gets `NATSError.poisoned`. With 1 the first worker is the last, whatever
+    /// else it ran.
     public var deliveryLimit = 5
     /// How long results are kept whose caller has not asked for them.
     public var resultLifetime = Duration.seconds(7 * 24 * 60 * 60)

@@ -52,6 +52,60 @@ struct FailureTests {
         }
     }
 
+    /// A job that kills its workers is not the only one that they have; the others have begun, or wait behind it.
+    @Test(arguments: [true, false]) func othersDoNotPayForAPoisonousJob(isFirst: Bool) async throws {
+        let server = try Server()
+        let paths = (0..<9).map { _ in scratchFile() }
+        defer { for path in paths { unlink(path) } }
+        try await onLoop {
+            try withNATSPool(NATSConfiguration(server.address)) { pool in
+                try pool.waitUntilReady()
+                let submitPoison = { pool.applyAsync(Attempts(path: paths[8], deaths: 100)) }
+                var poison = isFirst ? submitPoison() : nil
+                let others = paths.prefix(8).map { pool.applyAsync(Counted(path: $0, milliseconds: 30)) }
+                if poison == nil { poison = submitPoison() }
+                for _ in 0..<2 {
+                    let victim = try Worker(for: server, wait: .milliseconds(300), limit: 2)
+                    let exit = try victim.end()
+                    #expect(exit == SIGKILL)
+                }
+                let last = try Worker(for: server, wait: .milliseconds(300), limit: 2)
+                let error = try failure(NATSError.self) { try poison!.get(timeout: .seconds(60)) }
+                guard case .poisoned("PoolTestJobs.Attempts", deliveries: 2, _) = error else { throw error }
+                #expect(fileLength(paths[8]) == 2)
+                for other in others { #expect(try other.get(timeout: .seconds(60)) >= 1) }
+                #expect(try pool.apply(Doubled(1), timeout: .seconds(60)) == 2)
+                _ = last
+            }
+        }
+    }
+
+    /// What is taken back before the servers have said that they have it is not done.
+    @Test func cancelledBeforeItIsStored() async throws {
+        let server = try Server()
+        let worker = try Worker(for: server, concurrency: 1)
+        let paths = (scratchFile(), scratchFile())
+        defer { for path in [paths.0, paths.1] { unlink(path) } }
+        try await onLoop {
+            try withNATSPool(NATSConfiguration(server.address)) { pool in
+                try pool.waitUntilReady()
+                let busy = pool.applyAsync(Counted(path: paths.0, milliseconds: 60_000))
+                while fileLength(paths.0) == 0 { try sleep(.milliseconds(2)) }
+                server.signal(SIGSTOP)
+                let taken = pool.applyAsync(Counted(path: paths.1))
+                try sleep(.milliseconds(50))
+                taken.cancel()
+                #expect(throws: CancellationError.self) { try taken.get() }
+                server.signal(SIGCONT)
+                try waitForJobs(server, stored: 2, left: 1)
+                busy.cancel()
+                #expect(try pool.apply(Doubled(1), timeout: .seconds(60)) == 2)
+                #expect(fileLength(paths.1) == 0)
+                _ = worker
+            }
+        }
+    }
+
     /// Computing for much longer than a worker may be silent.
     @Test func longJobsAreNotTakenAway() async throws {
         let server = try Server()

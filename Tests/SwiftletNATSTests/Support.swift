@@ -1,9 +1,10 @@
 import Foundation
 import PoolTestJobs
 import Swiftlet
-import SwiftletNATS
 import TestSupport
 import Testing
+
+@testable import SwiftletNATS
 
 /// The package has its trait `NATS`.
 #if NATS
@@ -151,4 +152,17 @@ func longestAbsence(during body: () throws -> Void) throws -> Duration {
     defer { ticker.cancel() }
     try body()
     return longest
+}
+
+/// Waits until the queue has got so many jobs in all, and so many are still in it.
+func waitForJobs(_ server: Server, stored: Int, left: Int) throws {
+    let client = try Client(NATSConfiguration(server.address), name: "looks", on: EventLoop.current)
+    defer { client.connection.close() }
+    try withTimeout(.seconds(20)) {
+        while true {
+            let state = try client.stream.request("$JS.API.STREAM.INFO.\(client.names.jobs)", to: "look")["state"]
+            if state?["last_seq"]?.integer == stored, state?["messages"]?.integer == left { return }
+            try sleep(.milliseconds(2))
+        }
+    }
 }

@@ -13,6 +13,11 @@ indirect enum JSON: Equatable {
         return members[key]
     }
 
+    var keys: [String] {
+        guard case .object(let members) = self else { return [] }
+        return Array(members.keys)
+    }
+
     var integer: Int? {
         guard case .number(let digits) = self else { return nil }
         return Int(digits)

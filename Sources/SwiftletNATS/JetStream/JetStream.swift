@@ -130,6 +130,50 @@ struct JetStream {
         .refused(operation: operation, code: error.code, reason: error.reason)
     }
 
+    /// Takes messages out of a work queue: of each subject that matches, the last one. Of ours there is only one.
+    ///
+    /// Not with a purge: servers before 2.9.12 have a consumer that reads other subjects as well pass over all that is there
+    /// (nats.go #1202).
+    func deleteMessages(of stream: String, subjects pattern: String, to operation: String) throws {
+        while true {
+            let filter = "{\"subjects_filter\":\(JSON.quoted(pattern))}"
+            let found = try request("$JS.API.STREAM.INFO.\(stream)", filter, to: operation, limit: Self.listLimit)
+            let subjects = found["state"]?["subjects"]?.keys ?? []
+            if subjects.isEmpty { return }
+            var rest = subjects[...]
+            while !rest.isEmpty {
+                let fibers = rest.prefix(Self.requestsAtOnce).map { subject in
+                    connection.loop.spawn(name: "removal of a NATS job") {
+                        try deleteLastMessage(of: stream, subject: subject, to: operation)
+                    }
+                }
+                // All of them end soon, with the loop at the latest.
+                for fiber in fibers { try fiber.get() }
+                rest = rest.dropFirst(Self.requestsAtOnce)
+            }
+        }
+    }
+
+    /// Of an answer that names up to 100,000 subjects.
+    private static let listLimit = Duration.seconds(60)
+    private static let requestsAtOnce = 100
+
+    private func deleteLastMessage(of stream: String, subject: String, to operation: String) throws {
+        do {
+            let found = try request(
+                "$JS.API.STREAM.MSG.GET.\(stream)", "{\"last_by_subj\":\(JSON.quoted(subject))}", to: operation)
+            guard let sequence = found["message"]?["seq"]?.integer else {
+                throw NATSError.unanswered(operation: operation)
+            }
+            _ = try request("$JS.API.STREAM.MSG.DELETE.\(stream)", Self.deletion(sequence), to: operation)
+        } catch let error as APIError {
+            // Somebody has done it meanwhile: it was not found, or could not be deleted.
+            guard [10037, 10057].contains(error.code) else { throw refusal(operation, error) }
+        }
+    }
+
+    private static func deletion(_ sequence: Int) -> String { "{\"seq\":\(sequence),\"no_erase\":true}" }
+
     // MARK: Without waiting: what is lost here does no harm
 
     func deleteConsumer(_ name: String, of stream: String) {
@@ -137,10 +181,10 @@ struct JetStream {
     }
 
     func deleteMessage(_ sequence: Int, of stream: String) {
-        connection.send(
-            OutgoingMessage("$JS.API.STREAM.MSG.DELETE.\(stream)", text: "{\"seq\":\(sequence),\"no_erase\":true}"))
+        connection.send(OutgoingMessage("$JS.API.STREAM.MSG.DELETE.\(stream)", text: Self.deletion(sequence)))
     }
 
+    /// Not for work queues (`deleteMessages`): of the results each set has consumers of its own.
     func purge(_ stream: String, subject: String, below sequence: Int? = nil) {
         let limit = sequence.map { ",\"seq\":\($0)" } ?? ""
         connection.send(OutgoingMessage("$JS.API.STREAM.PURGE.\(stream)", text: "{\"filter\":\"\(subject)\"\(limit)}"))

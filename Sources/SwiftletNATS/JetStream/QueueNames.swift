@@ -16,6 +16,8 @@ struct QueueNames: Sendable {
     func job(_ key: String) -> String { "swiftlet.\(queue).job.\(key)" }
     func result(_ key: String) -> String { "swiftlet.\(queue).result.\(key)" }
     func deadLetter(_ key: String) -> String { "swiftlet.\(queue).dead.\(key)" }
+    /// A note that a job is running alone. In the stream of results, though none of its readers asks for it.
+    func trial(_ key: String) -> String { "\(result(key)).trial" }
     /// Workers are told there, by its key, that nobody waits for a job any more.
     var cancellations: String { "swiftlet.\(queue).cancel" }
 

@@ -98,7 +98,7 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
     /// Takes a job back: out of the queue if it is there, and from the worker that is at it.
     private func withdraw(_ open: OpenCall) {
         guard let client else { return }
-        if let publication = open.publication { client.publisher.abandon(publication) }
+        // Of one that the stream has not said to have: it says so later.
         if let sequence = open.sequence { client.stream.deleteMessage(sequence, of: client.names.jobs) }
         client.connection.send(OutgoingMessage(client.names.cancellations, text: open.key))
     }
@@ -238,7 +238,13 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
         open[key]?.publication = client.publisher.publish(
             OutgoingMessage(client.names.job(key), headers: headers, payload: call.payload)
         ) { [self] outcome in
-            guard open[key] != nil else { return }
+            guard open[key]?.call === call else {
+                // Cancelled meanwhile.
+                if case .stored(let sequence) = outcome, name == nil || state != .ended {
+                    withdraw(OpenCall(call: call, key: key, sequence: sequence))
+                }
+                return
+            }
             open[key]?.publication = nil
             switch outcome {
             case .stored(let sequence): open[key]?.sequence = sequence
@@ -253,15 +259,20 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
     private func came(_ message: IncomingMessage, _ delivery: Delivery) {
         lastSequence = max(lastSequence, delivery.sequence)
         guard let key = message.key else { return }
-        answer(key, with: message)
         if name == nil {
+            answer(key, with: message)
             answersSincePurge += 1
             if answersSincePurge == 10_000 { purge(below: lastSequence + 1) }
+        } else if open[key] != nil {
+            answer(key, with: message)
+        } else if Answer(message).isSuccess {
+            // Of a job that an earlier run has left in the queue: it may still be asked for.
+            stored[key] = delivery.sequence
         }
     }
 
     func answer(_ key: String, with message: IncomingMessage) {
-        guard let call = open[key]?.call else { return }  // answered before, cancelled, or of an earlier run
+        guard let call = open[key]?.call else { return }  // answered before, or cancelled
         switch Answer(message) {
         case .output(let flags): answer(key, .output(flags, message.bytes, nil))
         case .refused(let refusal):
@@ -310,12 +321,10 @@ final class JobSetEngine: CallEngine, @unchecked Sendable {
     func remove() throws {
         try waitUntilReady()
         guard let client else { return }
-        for (stream, subject) in [
-            (client.names.jobs, client.names.job("\(set).*")), (client.names.results, client.names.result("\(set).*")),
-        ] {
-            _ = try client.stream.request(
-                "$JS.API.STREAM.PURGE.\(stream)", "{\"filter\":\"\(subject)\"}", to: "remove the set \(name ?? "")")
-        }
+        let operation = "remove the set \(name ?? "")"
+        try client.stream.deleteMessages(of: client.names.jobs, subjects: client.names.job("\(set).*"), to: operation)
+        let filter = "{\"filter\":\(JSON.quoted(client.names.result("\(set).*")))}"
+        _ = try client.stream.request("$JS.API.STREAM.PURGE.\(client.names.results)", filter, to: operation)
         stored = [:]
     }
 

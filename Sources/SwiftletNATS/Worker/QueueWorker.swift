@@ -6,7 +6,8 @@ import Synchronization
 
 /// A worker's side of a queue: takes jobs, runs them, stores what comes of them, and then acknowledges them. On one loop.
 ///
-/// States of a job: waiting -> running -> storing -> acknowledged; from each to dropped, when its caller has cancelled it.
+/// States of a job: waiting -> running -> storing -> acknowledged; from each to dropped, when its caller has cancelled it. One
+/// that was delivered before is looked up first; one that was delivered very often runs alone (`DeliveredBefore`).
 /// A job is acknowledged when its result is stored, and not before: whatever happens until then, it comes again. As long
 /// as it is here the queue is told that it is in good hands, by another thread: a job may compute without a break.
 ///
@@ -21,14 +22,17 @@ final class QueueWorker: @unchecked Sendable {
         var acknowledgement: String
         var task: Task<Void, Never>?
         var isCancelled = false
+        /// How often it has been, this time included.
+        let deliveries: Int
         /// It may have been done before: by a worker whose acknowledgement was lost, or for an earlier run of its set.
-        var mayBeDone: Bool
+        let mayBeDone: Bool
         /// Its result is on its way into the stream.
         var isStoring = false
         var began = ContinuousClock.now
 
         init(_ key: String, _ message: IncomingMessage, _ delivery: Delivery) {
             self.key = key
+            deliveries = delivery.count
             mayBeDone = delivery.count > 1 || message.header(Header.expectedLast) != nil
             self.message = message
             acknowledgement = message.reply
@@ -54,6 +58,8 @@ final class QueueWorker: @unchecked Sendable {
     private let heartbeat: Heartbeat
     private var waiting: [Job] = []
     private var running = 0
+    /// The one that runs alone.
+    private var onTrial: Job?
     /// Of a job, smoothed; how many are taken ahead follows from it.
     private var usualTime = Duration.seconds(1)
 
@@ -163,7 +169,8 @@ final class QueueWorker: @unchecked Sendable {
 
     /// How many jobs may be here that have not come yet: those that can be begun at once, and some ahead if they are short.
     private var room: Int {
-        guard !isDraining else { return 0 }
+        // Who waits for one to run alone, or for its end, leaves what there is to others.
+        guard !isDraining, onTrial == nil, !(waiting.first.map(isSuspicious) ?? false) else { return 0 }
         let ahead = usualTime > .zero ? Int(min(Self.ahead / usualTime, 1000)) * concurrency : Self.mostAhead
         return concurrency + min(ahead, Self.mostAhead) - jobs.count
     }
@@ -180,8 +187,16 @@ final class QueueWorker: @unchecked Sendable {
         jobs[key] = job
         heartbeat.add(key, job.acknowledgement)
         if isDraining { return giveBack(job) }
-        if delivery.count > configuration.deliveryLimit { return bury(job, deliveries: delivery.count - 1) }
-        if running < concurrency { begin(job) } else { waiting.append(job) }
+        // With one attempt there is none to be had alone.
+        if configuration.deliveryLimit == 1, job.deliveries > 1 { return bury(job) }
+        waiting.append(job)
+        beginWaiting()
+    }
+
+    private func isSuspicious(_ job: Job) -> Bool { client?.isSuspicious(deliveries: job.deliveries) ?? false }
+
+    private func hasRoom(for job: Job) -> Bool {
+        onTrial == nil && running < (isSuspicious(job) ? 1 : concurrency)
     }
 
     /// - Parameter delay: before somebody else gets it.
@@ -193,26 +208,28 @@ final class QueueWorker: @unchecked Sendable {
 
     private func forget(_ job: Job) {
         jobs[job.key] = nil
+        if job === onTrial { onTrial = nil }
         heartbeat.remove(job.key)
     }
 
     private func begin(_ job: Job) {
         guard job.mayBeDone, let client else { return run(job) }
         running += 1
+        if isSuspicious(job) { onTrial = job }
         loop.spawn(name: "search for a NATS job's result") { [self] in
-            var isDone = false
+            var found = DeliveredBefore.isUnknown
             do {
-                let subject = client.names.result(job.key)
-                let request = OutgoingMessage(
-                    "$JS.API.DIRECT.GET.\(client.names.results)", text: "{\"last_by_subj\":\"\(subject)\"}")
-                // Without an answer it is done again, which does no harm.
-                isDone =
-                    try client.stream.ask(request, until: .after(.seconds(2))).map { Answer($0).isSuccess } ?? false
+                found = try client.lookBack(at: job.key, deliveries: job.deliveries)
             } catch {}  // the loop ends
             running -= 1
             // It may have been cancelled meanwhile.
             if jobs[job.key] === job {
-                if isDone { acknowledge(job) } else { run(job) }
+                switch found {
+                case .isDone: acknowledge(job)
+                case .isToRun: run(job)
+                case .isPoisonous: bury(job)
+                case .isUnknown: giveBack(job, after: .seconds(1))
+                }
             }
             beginWaiting()
             puller?.refill()
@@ -254,6 +271,7 @@ final class QueueWorker: @unchecked Sendable {
         running -= 1
         usualTime = (usualTime * 7 + (ContinuousClock.now - job.began)) / 8
         job.task = nil
+        endTrial(of: job)
         if job.isCancelled {
             // Nobody waits for it, and the next run of its set shall do it again.
             acknowledge(job)
@@ -272,7 +290,7 @@ final class QueueWorker: @unchecked Sendable {
 
     private func beginWaiting() {
         var next = 0
-        while running < concurrency, next < waiting.count {
+        while next < waiting.count, hasRoom(for: waiting[next]) {
             begin(waiting[next])
             next += 1
         }
@@ -293,26 +311,35 @@ final class QueueWorker: @unchecked Sendable {
             // It comes again, here or elsewhere, and its result may be taken then.
             case .refused: giveBack(job, after: .seconds(1))
             }
+            beginWaiting()
             puller?.refill()
             endIfDone()
         }
     }
 
+    /// Whatever comes now, the job did not kill its worker.
+    private func endTrial(of job: Job) {
+        guard job === onTrial else { return }
+        onTrial = nil
+        client?.endTrial(of: job.key)
+    }
+
     private func acknowledge(_ job: Job) {
+        endTrial(of: job)
         forget(job)
         client?.connection.send(OutgoingMessage(job.acknowledgement, text: "+ACK"))
         endIfDone()
     }
 
-    /// Its workers were lost again and again: it is put among the dead letters, and its caller is told.
-    private func bury(_ job: Job, deliveries: Int) {
+    /// It is put among the dead letters, and its caller is told.
+    private func bury(_ job: Job) {
         guard let client else { return }
         let headers = [Header.job, Header.version, Header.flags, Header.identity].compactMap { name in
             job.message.header(name).map { (name: name, value: $0) }
         }
         let copy = OutgoingMessage(
             client.names.deadLetter(job.key), headers: headers, payload: Payload(copying: job.message.bytes))
-        client.publisher.publish(copy) { [self] _ in refuse(job, .poisoned(deliveries: deliveries)) }
+        client.publisher.publish(copy) { [self] _ in refuse(job, .poisoned(deliveries: job.deliveries - 1)) }
     }
 
     // MARK: Cancellation
