@@ -38,6 +38,7 @@ enum Examples {
             ("e26", "the same with coroutines in each process", processesAndTasks),
             ("e27", "ten random sleeps, gathered on a loop", gatherOnALoop),
             ("e28", "the same through AsyncIO.run", asyncIORun),
+            ("primes", "a map that computes, on all processors", primesInProcesses),
             ("actors", "distributed actors in worker processes", actorsInWorkers),
             ("chat", "a chat room over WebSocket; with a port: a guest", chat),
             ("service", "a service as it is deployed: health, metrics, an end in order", service),
@@ -49,7 +50,8 @@ enum Examples {
     static func main() {
         // Workers of e25 and e26 print too, each line at once.
         setlinebuf(stdout)  // a reader on a pipe sees each line when it is printed
-        WorkerProcess.runIfWorker(BlockingRequest.self, TaskRequest.self, ActorCall<WordCounter>.self)
+        WorkerProcess.runIfWorker(
+            BlockingRequest.self, TaskRequest.self, CountPrimes.self, ActorCall<WordCounter>.self)
         if Settings.word("PATCH") == "all" { patchAll() }  // the cure for e19 and e21
         guard let name = CommandLine.arguments.dropFirst().first else {
             for example in all { print("\(example.name)  \(example.about)") }

@@ -38,7 +38,8 @@ extension Swiftlet {
         let commands = configuration.subcommands.filter { $0.configuration.shouldDisplay }.map { $0._commandName }
         guard !configuration.subcommands.contains(where: { $0._commandName == name }) else { return nil }
         let nearest = commands.map { ($0, differences($0, name)) }.min { $0.1 < $1.1 }
-        guard let nearest, nearest.1 <= 2, nearest.1 < nearest.0.count else {
+        // More than a third of the letters is another word.
+        guard let nearest, nearest.1 <= max(1, nearest.0.count / 3) else {
             return "There is no command '\(name)'; there are \(commands.joined(separator: ", "))"
         }
         return "There is no command '\(name)'; did you mean '\(nearest.0)'?"

@@ -9,7 +9,8 @@ public let testJobs: [any PoolJob.Type] = [
     FailPlainly.self, Leave.self, Crash.self, FragileArgument.self, FragileResult.self, StubbornResult.self,
     WhoAmI.self,
     Session.self, CloseSession.self, UseSession.self, BadInitializer.self, Context.self, Stop.self, Attempts.self,
-    Join.self, HungryEcho.self, LongSleep.self, FailWhile.self, Counted.self, FailOnce.self, Zeros.self,
+    Join.self, HungryEcho.self, LongSleep.self, FailFragilely.self, FailWhile.self, Counted.self, FailOnce.self,
+    Zeros.self,
     ActorCall<Tally>.self, ActorCall<Moody>.self,
     ActorCall<Tally.Inner>.self,
 ]
@@ -176,6 +177,19 @@ public struct Fragile: Codable, Sendable {
         try container.encode(breaksOnDecoding, forKey: .breaksOnDecoding)
         try container.encode(text, forKey: .text)
     }
+}
+
+/// An error that nobody can make again from what was sent.
+public struct FragileError: Error, Codable {
+    public init() {}
+    public init(from decoder: any Decoder) throws { throw Refusal() }
+}
+
+public struct FailFragilely: PoolJob {
+    public var text = "a"
+    public init() {}
+    public func run() throws -> Int { throw FragileError() }
+    public static var errorTypes: [any (Error & Codable & Sendable).Type] { [FragileError.self] }
 }
 
 public struct FragileArgument: PoolJob {

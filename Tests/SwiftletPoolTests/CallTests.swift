@@ -97,6 +97,18 @@ struct CallTests {
         }
     }
 
+    /// #79492, #103061: an exception that cannot be rebuilt ends the thread that reads results, and all calls hang.
+    @Test func errorsThatCannotBeRebuilt() async throws {
+        try await onLoop {
+            try withProcessPool(processes: 1, program: worker) { pool in
+                func failFragilely() throws -> Int { try pool.apply(FailFragilely()) }
+                let error = try failure(WorkerFailure.self, of: failFragilely)
+                #expect(error.type == "PoolTestJobs.FragileError" && error.job == "PoolTestJobs.FailFragilely")
+                #expect(try pool.apply(Doubled(1)) == 2)
+            }
+        }
+    }
+
     /// #79423, #208: one call fails, the others do not.
     @Test func whatCannotBeCoded() async throws {
         try await onLoop {

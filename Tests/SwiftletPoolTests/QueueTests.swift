@@ -72,6 +72,32 @@ struct QueueTests {
         }
     }
 
+    /// A worker of another build, of another version, or with other jobs than those before it: only values of this build may go as
+    /// they lie in memory.
+    @Test func strangeWorkers() async throws {
+        try await onLoop(parks: false) {
+            let pool = try ProcessPool(processes: 1, program: .at(path: "/nonexistent"))
+            func refusal(_ hello: Hello, by engine: PoolEngine) throws -> String {
+                guard case .incompatibleWorker(let reason) = engine.refusal(of: hello) else {
+                    throw PoolError.invalidOption("taken")
+                }
+                return reason
+            }
+            let jobs = [Hello.Job(name: "a", version: 1)]
+            var newer = Hello(build: buildIdentity, jobs: jobs)
+            newer.protocolVersion = 2
+            #expect(try refusal(newer, by: pool.engine).contains("version 2"))
+            var options = pool.engine.options
+            options.program = .same
+            let same = try PoolEngine(options)
+            #expect(try refusal(Hello(build: "17", jobs: jobs), by: same).contains("build 17"))
+            #expect(same.refusal(of: Hello(build: buildIdentity, jobs: jobs)) == nil)
+            let others = Hello(build: buildIdentity, jobs: jobs + [Hello.Job(name: "b", version: 1)])
+            #expect(try refusal(others, by: same).contains("other jobs"))
+            try pool.drain()
+        }
+    }
+
     /// A count that the bytes do not bear out, as from a damaged message: it costs no more than what has come.
     @Test func damagedCounts() async throws {
         let writer = ByteWriter()

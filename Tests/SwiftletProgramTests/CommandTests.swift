@@ -15,6 +15,7 @@ struct CommandTests {
         (["serve", "--port", "65536"], "--port must be 0 to 65535"),
         (["compare", "--url", "nonsense"], "--url 'nonsense' is no URL"),
         (["surf"], "There is no command 'surf'; there are serve, fetch, "),
+        (["nope"], "There is no command 'nope'; there are serve, fetch, "),
         (["dmup", "3"], "There is no command 'dmup'; did you mean 'dump'?"),
         (["tree", "-5"], "Unknown option '-5'"), (["ps", "-5"], "Unknown option '-5'"),
     ])

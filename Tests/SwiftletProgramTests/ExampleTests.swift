@@ -36,6 +36,10 @@ struct ExampleTests {
         #expect(unknown.errors == "SwiftletExamples: there is no example e99; without a name they are listed\n")
     }
 
+    @Test func primes() async throws {
+        #expect(try await run("primes").texts == ["78498 primes below 1000000"])
+    }
+
     @Test
     func `Actors in workers keep what they are told`() async throws {
         #expect(try await run("actors").texts == ["Hamlet: to 3 times", "Macbeth: tomorrow 3 times"])

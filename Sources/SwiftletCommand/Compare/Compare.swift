@@ -37,7 +37,7 @@ struct Compare: ParsableCommand {
         do {
             _ = try HTTPURL(url)
         } catch {
-            throw ValidationError("--url '\(url)' is no URL: \(error)")
+            throw ValidationError("--url '\(url)' is no URL: \(error.message)")
         }
     }
 

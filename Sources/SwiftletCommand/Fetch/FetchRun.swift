@@ -160,8 +160,12 @@ final class FetchRun {
             enqueue(Job(url, target, host(of: target)))
             dispatch()
         } catch {
-            conclude(url, .error(.url, (error as? Failure)?.reason ?? "\(error)"), attempts: 0)
+            conclude(url, .error(.url, Self.reason(error)), attempts: 0)
         }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        (error as? Failure)?.reason ?? (error as? HTTPURLError)?.message ?? "\(error)"
     }
 
     /// Without a limit of their own all hosts are one, and URLs begin in their order.
