@@ -82,7 +82,9 @@ import Testing
     }
 
     @Test func findsNames() async throws {
-        try await onLoop {
+        // What another test has looked up is remembered, and a refusal may be there before it is waited for: that look-ups park
+        // is shown by `ResolverTests`.
+        try await onLoop(parks: false) {
             #expect(
                 try Resolver.addresses(of: "localhost", port: 80).contains { ["127.0.0.1", "::1"].contains($0.host) })
             // A label is at most 63 bytes, so this asks no server.
